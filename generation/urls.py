@@ -1,4 +1,4 @@
-"""URLs of Studio, jobs, engines, the gallery, marks, boards and previews."""
+"""URLs of Studio, jobs, engines, the gallery, marks, boards, the trash and previews."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from generation.ordering import picture_files, variations, views
 from generation.previews import views as face_views
 from generation.selecting import views as selecting_views
 from generation.takeover import views as takeover_views
+from generation.trash import views as trash_views
 
 app_name = "generation"
 
@@ -62,6 +63,13 @@ urlpatterns = [
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
     path("gallery/<int:pk>/variations/", variations.of_picture, name="variations"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("trash/", trash_views.trash, name="trash"),
+    path("trash/others/", trash_views.others, name="trash-others"),
+    path("trash/restore/", trash_views.restore, name="trash-restore"),
+    path("trash/delete/", trash_views.delete, name="trash-delete"),
+    path("trash/all/<str:action>/", trash_views.everything, name="trash-all"),
+    path("trash/orders/", trash_views.orders, name="trash-orders"),
+    path("trash/orders/<int:pk>/cancel/", trash_views.cancel, name="trash-cancel"),
     path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
     path("marks/", mark_views.read_marks, name="marks"),
     *board_views.urlpatterns,

@@ -15,4 +15,6 @@ class StylesConfig(rooms.Room):
     verbose_name = _("Styles")
     is_curated = True
     upload_purposes = ("styles.import_views:PURPOSE",)
+    disk_shelves = ("styles.queries:shelf_on_disk",)
+    trash_lists = ("styles.queries:in_trash",)
     sweeps = ("styles.importing:discard_forgotten", "styles.copies:check_earlier")

@@ -9,10 +9,14 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from styles.models import Kind, Style, StyleQuerySet, StyleVersion
 from stylestudio.host import rooms
 from stylestudio.live import page_frame
+from stylestudio.media.disk_use import Shelf
+from stylestudio.people.access import is_curator
+from stylestudio.people.trash import MOST_LISTED, InTrash
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,20 @@ def kind_links(user: User, kind: str, words: str) -> list[KindLink]:
         query = urlencode({name: text for name, text in (("kind", value), ("q", words)) if text})
         links.append(KindLink(str(label or ""), f"{here}?{query}" if query else here, value == kind))
     return links
+
+
+def shelf_on_disk() -> Shelf:
+    """The LoRA files of versions."""
+    return Shelf("styles", _("Style files"), StyleVersion.everything.all(), "size")
+
+
+def deleted(style: Style, user: User) -> InTrash:
+    """What its page and the trash tell of a deleted style. Curators may restore it."""
+    restore = reverse("styles:restore", args=[style.slug]) if is_curator(user) else ""
+    return InTrash(_("Style"), style.title, style.deleted_at, restore)
+
+
+def in_trash(user: User) -> list[InTrash]:
+    """The styles in the trash that `user` may see, newest deleted first."""
+    found = Style.everything.visible_to(user).exclude(deleted_at=None).order_by("-deleted_at", "-pk")
+    return [deleted(style, user) for style in found[:MOST_LISTED]]

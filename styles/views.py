@@ -24,6 +24,7 @@ from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_p
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files
 from stylestudio.people.access import StudioRequest, require_curator, require_maker, visible, whole_number
+from stylestudio.people.trash import page_of_deleted
 
 
 @require_GET
@@ -42,7 +43,9 @@ def styles(request: StudioRequest) -> HttpResponse:
 @require_GET
 def style(request: StudioRequest, slug: str) -> HttpResponse:
     """One style: its sheet, facts, versions, and the newest pictures made with it. ?version= shows another version."""
-    found = _style(request, slug)
+    found = visible(Style.everything.prefetch_related("versions"), request.user, slug=slug)
+    if found.deleted_at:
+        return page_of_deleted(request, queries.deleted(found, request.user))
     number = request.GET.get("version", "")
     version = _version(request, found, whole_number(number)) if number else queries.face(found)
     context = {

@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "generation.keeping",
     "generation.making",
     "generation.ordering",
+    "generation.trash",
     "generation.gallery",
     "generation.previews",
     "generation.selecting",
@@ -212,6 +213,10 @@ STORAGES: dict[str, dict[str, Any]] = {
 SWEEP_MINUTES = env.integer("STYLESTUDIO_SWEEP_MINUTES", 60, least=1, most=1440)
 #: [The studio] Days that files stay in the bin, the folder `bin` of the media, before they are deleted for good.
 BIN_DAYS = env.integer("STYLESTUDIO_BIN_DAYS", 30, least=1, most=3650)
+#: [The studio] Days after which pictures in [the trash](../artists/gallery.md#the-trash) are deleted for good, unless
+#: something uses them. What was deleted before a studio first ran a version with this setting counts from that day, and
+#: a lower number takes effect a week later, so that it can be announced. 0: never.
+TRASH_DAYS = env.integer("STYLESTUDIO_TRASH_DAYS", 30, most=3650)
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 

@@ -25,10 +25,12 @@ from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyl
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
 from generation.pictures.upkeep import facts
+from generation.trash import schedule
+from generation.trash import views as trash_views
+from generation.trash import wall as trash
 from styles.models import Style
 from stylestudio.host import rooms
-from stylestudio.live import publisher
-from stylestudio.people.access import StudioRequest, may_change, require_maker, visible, whole_number
+from stylestudio.people.access import StudioRequest, may_change, visible, whole_number
 
 AN_HOUR = 60 * 60  # seconds
 
@@ -37,7 +39,7 @@ AN_HOUR = 60 * 60  # seconds
 def gallery(request: StudioRequest) -> HttpResponse:
     """The wall. Without JavaScript "Load more" links to `?before=`; `?at=` begins with the page that has a picture."""
     filters = Filters.read(request.GET)
-    context = wall_page(request, filters)
+    context = wall_page(request, filters) | {"trash": trash.amount(request.user, schedule.current())}
     if not filters.any:
         context["counts"] = counting.kept(request.user)
     context["saved"] = SavedFilter.objects.visible_to(request.user)
@@ -132,7 +134,9 @@ def _start(found: wall.Found, at: str) -> Place | None:
 @require_GET
 def picture(request: StudioRequest, pk: int) -> HttpResponse:
     """One picture, large, with everything that went into it. With ?wall=1 its neighbours are those of the wall."""
-    found = visible(_with_story(), request.user, pk=pk)
+    found = _with_story().visible_to(request.user).filter(pk=pk).first()
+    if found is None:
+        return trash_views.deleted_picture(request, pk)
     task = found.task
     mix = list(task.mix.select_related("version__style"))
     phrases = [phrase for row in mix for phrase in row.triggers]
@@ -226,14 +230,19 @@ def picture_download(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast, and go on to the next one, of the wall or of the jobs."""
-    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
-    require_maker(request.user, found.task)
+    found = trash_views.changeable_picture(request.user, pk)
     come_from = _wall_of(request)
+    if found.deleted_at:
+        messages.info(request, _("The picture was in the trash already."))
+        return redirect(_back(come_from, pk))
     film = _film(request, found, come_from)
-    found.delete()
-    _tell(found)
-    undo = reverse("generation:picture-restore", args=[found.pk]) + _walk(come_from)
-    messages.success(request, _("The picture is deleted."), extra_tags=undo)
+    moved, _by_model = found.delete()
+    if moved:
+        trash_views.tell([pk])
+        undo = reverse("generation:picture-restore", args=[pk]) + _walk(come_from)
+        messages.success(request, _("The picture is deleted."), extra_tags=undo)
+    else:
+        messages.info(request, _("The picture was in the trash already."))
     other = film.next or film.previous
     return redirect(f"{other.get_absolute_url()}{_walk(come_from)}" if other else _back(come_from, pk))
 
@@ -241,15 +250,4 @@ def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo a deletion."""
-    found = visible(GeneratedImage.everything.select_related("task"), request.user, pk=pk)
-    require_maker(request.user, found.task)
-    found.restore()
-    _tell(found)
-    messages.success(request, _("The picture is back."))
-    return redirect(f"{found.get_absolute_url()}{_walk(_wall_of(request))}")
-
-
-def _tell(picture: GeneratedImage) -> None:
-    """Push the job's card to open pages: it has one picture less, or one more."""
-    if picture.task.touch():
-        publisher.changed(picture.task)
+    return trash_views.restore_one(request, pk, _walk(_wall_of(request)))

@@ -10,3 +10,4 @@ class OrderingConfig(rooms.Room):
 
     name = "generation.ordering"
     label = "ordering"
+    picture_uses = ("generation.ordering.references:uses",)

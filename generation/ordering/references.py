@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from django.contrib.auth.models import User
@@ -9,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from generation.pictures.models import GeneratedImage, Reference
+from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
@@ -27,11 +28,20 @@ def reference_from(picture: GeneratedImage, user: User) -> Reference:
     """A gallery picture as a reference. Raises BadPicture if its file is missing."""
     try:
         with picture.file.open("rb") as handle:
-            return _stored(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
+            reference = _stored(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
     except FileNotFoundError:
         raise decoding.BadPicture(
             _("The file of this picture is missing, so it cannot be used as a reference.")
         ) from None
+    Reference.objects.filter(pk=reference.pk).update(picture=picture)
+    return reference
+
+
+def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple[int, str]]:
+    """Which of these pictures waiting or running jobs start from, with a sentence for each."""
+    active = GenerationTask.everything.active().filter(reference__picture__in=pictures).order_by()
+    for picture in sorted(set(active.values_list("reference__picture", flat=True))):
+        yield picture, _("Reference of a job that is not finished")
 
 
 def _stored(clean: decoding.Reference, user: User) -> Reference:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +28,8 @@ def _document(value: object) -> SafeString:
 
 
 def _small(picture: GeneratedImage | None) -> SafeString | str:
-    return format_html('<img src="{}" height="48" alt="">', picture.thumbnail_url) if picture else "–"
+    address = picture.thumbnail_url if picture else ""
+    return format_html('<img src="{}" height="48" alt="">', address) if address else "–"
 
 
 class TaskStyleInline(MixInline):
@@ -120,9 +122,12 @@ class EnginePromptAdmin(LongListAdmin):
 class GeneratedImageAdmin(LongListAdmin):
     """Stored pictures, including those in the trash."""
 
-    list_display = ["preview", "__str__", "owner", "size_text", "seed", "engine", "created_at", "in_trash"]
+    list_display = ["preview", "__str__", "owner", "size_text", "seed", "engine", "created_at", "in_trash", "emptied"]
     list_display_links = ["preview", "__str__"]
-    list_filter = ["engine", "has_alpha", ("deleted_at", admin.EmptyFieldListFilter), StoredIn]
+    list_filter = [
+        "engine", "has_alpha", ("deleted_at", admin.EmptyFieldListFilter), ("emptied_at", admin.EmptyFieldListFilter),
+        StoredIn,
+    ]  # fmt: skip
     search_fields = ["task__prompt", "task__final_prompt", "task__owner__username", "sha256", "seed"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GeneratedImage]:
@@ -147,4 +152,9 @@ class GeneratedImageAdmin(LongListAdmin):
     @admin.display(description=_("in the trash"), boolean=True)
     def in_trash(self, picture: GeneratedImage) -> bool:
         """Whether it is in the trash."""
-        return picture.deleted_at is not None
+        return picture.deleted_at is not None and picture.emptied_at is None
+
+    @admin.display(description=_("deleted for good"), ordering="emptied_at")
+    def emptied(self, picture: GeneratedImage) -> str:
+        """The day on which it was, or a dash."""
+        return date_format(picture.emptied_at, "DATE_FORMAT") if picture.emptied_at else "–"

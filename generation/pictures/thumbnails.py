@@ -21,7 +21,7 @@ class _FinishedMeanwhile(Exception):
 
 def finish(pk: int) -> None:
     """Make the thumbnail and the pixel hash of one picture, once."""
-    picture = GeneratedImage.everything.filter(pk=pk, thumbnail="").first()
+    picture = GeneratedImage.everything.filter(pk=pk, thumbnail="", emptied_at=None).first()
     if picture is None:
         return
     try:
@@ -36,7 +36,7 @@ def finish(pk: int) -> None:
     with suppress(_FinishedMeanwhile), all_or_nothing() as noted:
         picture.thumbnail.save(identity.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
         name = noted(str(picture.thumbnail.name))
-        unfinished = GeneratedImage.everything.filter(pk=pk, thumbnail="")
+        unfinished = GeneratedImage.everything.filter(pk=pk, thumbnail="", emptied_at=None)
         if not unfinished.update(thumbnail=name, pixel_sha256=developed.pixel_sha256):
             raise _FinishedMeanwhile
 

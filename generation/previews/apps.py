@@ -16,6 +16,7 @@ class PreviewsConfig(rooms.Room):
     is_curated = True
     startup_steps = ("generation.previews.sketches:create_once", "generation.previews.wishes:create_probes_once")
     sweeps = ("generation.previews.following:finish_missed_previews",)
+    picture_uses = ("generation.previews.covers:uses",)
     receivers = {
         "styles.models:version_added": ("generation.previews.asking:order_first_sheet",),
         "styles.models:purging": ("generation.previews.asking:delete_previews",),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from generation.engines import roster
 from generation.ordering import orders
 from generation.ordering.orders import Order
-from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, trash_entries
 from generation.previews.models import Face
 from generation.previews.panels import panel, publish_panel
 from generation.previews.tasks import finish_previews_soon
@@ -52,6 +52,7 @@ def delete_previews(sender: object, version: StyleVersion, **_facts: Any) -> Non
         raise ValidationError(_("Its previews are still being made. Cancel them, or wait until they are there."))
     pictures = GeneratedImage.everything.filter(task__in=tasks)
     files = [file for picture in pictures for file in (picture.file, picture.thumbnail) if file]
+    trash_entries.remove(list(pictures.exclude(deleted_at=None).values_list("pk", flat=True)))
     pictures.delete()
     tasks.delete()
     for file in files:

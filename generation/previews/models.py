@@ -1,4 +1,4 @@
-"""Probe prompts, and what the pictures of previews are for."""
+"""Probe prompts, what the pictures of previews are for, and of which pictures covers were made."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from generation.pictures.models import MOST_SEED, GenerationTask
-from styles.models import Kind, StyleVersion
+from generation.pictures.models import MOST_SEED, GeneratedImage, GenerationTask
+from styles.models import Kind, Style, StyleVersion
 
 
 class ProbeQuerySet(models.QuerySet["Probe"]):
@@ -62,6 +62,17 @@ class Probe(models.Model):
         self.deleted_at = timezone.now()
         self.save(update_fields=["deleted_at"])
         return 1, {"previews.Probe": 1}
+
+
+class Cover(models.Model):
+    """The picture that the cover of a style was made of. It counts as long as the style's cover is this file."""
+
+    style = models.OneToOneField(Style, on_delete=models.CASCADE, related_name="+")
+    picture = models.ForeignKey(GeneratedImage, on_delete=models.CASCADE, related_name="covers")
+    name = models.CharField(max_length=100)  # of the cover's file
+
+    def __str__(self) -> str:
+        return f"{self.style}: #{self.picture_id}"
 
 
 class Face(models.Model):

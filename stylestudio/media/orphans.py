@@ -19,14 +19,14 @@ from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.utils import timezone
 
-from stylestudio.media import identity
+from stylestudio.media import dated_bin, identity
+from stylestudio.media.dated_bin import BIN
 from stylestudio.media.storage import ASIDE
 from stylestudio.media.survey import contents, listed, modified, survey
 from stylestudio.models import MediaStore, Start
 
 log = logging.getLogger(__name__)
 
-BIN = "bin"
 MOST_UNKNOWN = 20  # files; a larger number was not lost by crashes
 MOST_FOREIGN_SHARE = 0.01  # of the files that were examined
 
@@ -92,10 +92,9 @@ def unknown(older_than: timedelta) -> tuple[list[str], list[str], int]:
 
 def to_bin(names: Iterable[str]) -> int:
     """Move files to today's folder in the bin. Returns how many."""
-    moved, folder = 0, f"{BIN}/{timezone.localdate().isoformat()}"
+    moved = 0
     for name in names:
-        identity.storage().move(name, f"{folder}/{name}")
-        log.info("%s is named by no row; it was moved to %s.", name, folder)
+        log.info("%s is named by no row; it was moved to %s.", name, dated_bin.throw_in(name))
         moved += 1
     return moved
 

@@ -44,9 +44,11 @@ def steps() -> dict[str, Callable[[], Any]]:
     from generation.making import cancelling, claim, runner, stalls
     from generation.ordering import orders
     from generation.pictures import estimates, tasks, thumbnails
-    from generation.pictures.models import GeneratedImage, GenerationTask, SearchEntry
+    from generation.pictures.models import GeneratedImage, GenerationTask, SearchEntry, TrashEntry
     from generation.selecting import zips
     from generation.selecting.trash_actions import DELETE
+    from generation.trash import disk_use, emptying
+    from generation.trash.models import TrashOrder
     from stylestudio.host.health_facts import facts
     from stylestudio.jobs import kinds
     from stylestudio.live import arrivals, publisher
@@ -60,11 +62,21 @@ def steps() -> dict[str, Callable[[], Any]]:
     assert middle is not None
     further = f"before={middle.created_at.isoformat().replace('+', '%2B')}~{middle.pk}"
 
+    picture = GeneratedImage.objects.select_related("task").get(pk=pictures[0])
+    thrown = TrashEntry.objects.filter(owner=person).order_by("-deleted_at")[0]
+    late = TrashEntry.objects.order_by("deleted_at")[TrashEntry.objects.count() // 2]
+    deleted = f"before={late.deleted_at.isoformat().replace('+', '%2B')}~{late.pk}"
+
+    def restore_all() -> None:
+        TrashOrder.objects.create(action="restore", asked_by=person, pictures=1)
+        emptying._carry_out(TrashOrder.Action.RESTORE, 5)
+
     def page(address: str, browser: Client = browser) -> Callable[[], Any]:
         def ask() -> None:
             answer = browser.get(address)
             # No worker lives beside a benchmark, and health says so.
-            assert answer.status_code == (503 if address == "/health" else 200), (address, answer.status_code)
+            gone = address == f"/gallery/{thrown.pk}/"
+            assert answer.status_code == (503 if address == "/health" else 410 if gone else 200), address
 
         return ask
 
@@ -130,6 +142,17 @@ def steps() -> dict[str, Callable[[], Any]]:
         "words: one letter": page("/gallery/?q=q"),
         "words: none": page("/gallery/?q=nothingofthekind"),
         "words: none, Chinese": page("/gallery/?q=没有"),
+        "trash": page("/trash/"),
+        "trash, everyone's": page("/trash/", curator),
+        "trash, further": page(f"/trash/?{deleted}", curator),
+        "trash, styles": page("/trash/others/"),
+        "deleted picture": page(f"/gallery/{thrown.pk}/"),
+        "delete": taken_back(picture.delete),
+        "restore": taken_back(lambda: GeneratedImage.everything.restore([thrown.pk])),
+        "empty the trash": taken_back(lambda: emptying._mark_due(emptying.MOST)),
+        "is the trash due": emptying.is_due,
+        "restore all": taken_back(restore_all),
+        "disk use": taken_back(lambda: disk_use._add(disk_use.pictures(), 2000)),
         "filter: mine": page("/gallery/?by=me"),
         "filter: mine, further": page(f"/gallery/page/?by=me&{further}"),
         "filter: somebody rare": page("/gallery/?by=person-22"),

@@ -145,6 +145,10 @@ def fill(pictures: int, seed: int = 7) -> None:
             import_module(f"{__package__}.kept" if __package__ else "kept").fill(Table, dice, people, share)
     _index()
     _share()
+    if find_spec("generation.trash"):  # else filled with the code of before
+        from tests.generation.trash.thrown_away import throw_away
+
+        throw_away(pictures // 10, Table, moments(pictures // 10 + 1, 1.0))
     _settle()
 
 

@@ -19,6 +19,7 @@ from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.previews.models import Probe
+from generation.trash.models import TrashOrder
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.models import Upload
@@ -101,6 +102,9 @@ class Cast:
         self.picture.file.save("a.png", ContentFile(png()), save=False)
         self.picture.thumbnail.save("a.webp", ContentFile(png()), save=False)
         self.picture.save()
+        self.trash_order = TrashOrder.objects.create(
+            action=TrashOrder.Action.RESTORE, owner=self.maker, asked_by=self.maker, pictures=0
+        )
 
     def _kept(self) -> None:
         self.board = Board.objects.create(name="Moods", owner=self.maker)

@@ -19,6 +19,9 @@ class DatasetsConfig(rooms.Room):
     upload_purposes = ("training.datasets.collecting.views:PURPOSE",)
     picture_actions = ("training.datasets.collecting.from_gallery:ADD_MANY",)
     picture_offers = ("training.datasets.collecting.from_gallery:offer",)
+    picture_uses = ("training.datasets.collecting.from_gallery:uses",)
+    disk_shelves = ("training.datasets.queries:shelf_on_disk",)
+    trash_lists = ("training.datasets.queries:in_trash",)
     flagged_pictures = ("training.datasets.health.report:flagged",)
     receivers = {"training.datasets.signals:came": ("training.datasets.health.check_work:hear_of_pictures",)}
 

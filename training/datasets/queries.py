@@ -10,9 +10,13 @@ from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Case, Count, F, Q, Sum, When, Window
 from django.db.models.functions import RowNumber
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from stylestudio.edge.page_memory import once_a_page
+from stylestudio.media.disk_use import Shelf
 from stylestudio.people.access import may_change
+from stylestudio.people.trash import MOST_LISTED, InTrash
 from training.datasets import picture_files
 from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
@@ -113,3 +117,20 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "accept": ",".join(picture_files.ACCEPT),
         "can_change": may_change(user, dataset),
     }
+
+
+def shelf_on_disk() -> Shelf:
+    """The pictures of datasets, removed ones included."""
+    return Shelf("datasets", _("Datasets"), DatasetImage.everything.all(), "byte_size")
+
+
+def deleted(dataset: Dataset, user: User) -> InTrash:
+    """What its page and the trash tell of a deleted dataset."""
+    restore = reverse("training:restore", args=[dataset.slug]) if may_change(user, dataset) else ""
+    return InTrash(_("Dataset"), dataset.name, dataset.deleted_at, restore)
+
+
+def in_trash(user: User) -> list[InTrash]:
+    """The datasets in the trash that `user` may see, newest deleted first."""
+    found = Dataset.everything.visible_to(user).exclude(deleted_at=None).order_by("-deleted_at", "-pk")
+    return [deleted(dataset, user) for dataset in found[:MOST_LISTED]]

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame, publisher
 from stylestudio.people.access import StudioRequest, changeable, require_maker, visible
+from stylestudio.people.trash import page_of_deleted
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions import views as caption_views
 from training.datasets.collecting import reading_views, readings
@@ -30,7 +31,9 @@ def datasets(request: StudioRequest) -> HttpResponse:
 @require_GET
 def dataset(request: StudioRequest, slug: str) -> HttpResponse:
     """One dataset: its pictures and captions."""
-    found = visible(readings.marked(Dataset.objects.all()), request.user, slug=slug)
+    found = visible(readings.marked(Dataset.everything.all()), request.user, slug=slug)
+    if found.deleted_at:
+        return page_of_deleted(request, queries.deleted(found, request.user))
     context = {
         **queries.frame(found, request.user),
         **caption_views.context(request, found),

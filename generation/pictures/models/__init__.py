@@ -1,7 +1,7 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
 Each module uses only those before it: references, patterns, engine_prompts, style_counts, search_tables, search_facts,
-search_index, generated_images, generation_tasks.
+search_index, trash_entries, generated_images, generation_tasks.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from generation.pictures.models.search_tables import (
     SearchWord,
 )
 from generation.pictures.models.style_counts import PictureCount, StyleCount
+from generation.pictures.models.trash_entries import TrashCount, TrashEntry
 
 __all__ = [
     "LEAST_SIDE",
@@ -64,4 +65,6 @@ __all__ = [
     "Slot",
     "StyleCount",
     "TaskStyle",
+    "TrashCount",
+    "TrashEntry",
 ]

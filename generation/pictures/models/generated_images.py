@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
-from generation.pictures.models import search_index, style_counts
+from generation.pictures.models import search_index, style_counts, trash_entries
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.models.search_tables import SearchEntry
 from generation.pictures.shapes import size_text
@@ -33,7 +33,7 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     whole_manager = "everything"
 
     def unfinished(self) -> Self:
-        """Pictures without a thumbnail."""
+        """Pictures without a thumbnail, for a manager that leaves out the trash."""
         return self.filter(_UNFINISHED)
 
     def before(self, moment: datetime, pk: int) -> Self:
@@ -49,27 +49,36 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
         """Sort in the order of the gallery; the key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
 
-    def discard(self, pks: Collection[int]) -> list[int]:
+    def discard(self, pks: Collection[int], moment: datetime | None = None) -> list[int]:
         """Move some of these to the trash, a few hundred at a time; their files stay. The keys of those that this
-        caller moved: of several at once one does it.
+        caller moved: of several at once one does it. `moment`: when, if it is not now.
         """
+        now = moment or timezone.now()
         with transaction.atomic():
             found = self._locked(pks, Q(deleted_at=None))
             moved = [picture.pk for picture in found]
-            GeneratedImage.everything.filter(pk__in=moved).update(deleted_at=timezone.now())
+            GeneratedImage.everything.filter(pk__in=moved).update(deleted_at=now)
+            trash_entries.add(
+                [trash_entries.Discarded(each.pk, each.project_id, each.task.owner_id, each.size) for each in found],
+                now,
+            )
             _count_by_style(found, -1)
+            search_index.remove_pictures(found)
         return moved
 
     def restore(self, pks: Collection[int]) -> list[int]:
-        """Take some of these out of the trash, a few hundred at a time. The keys of those that this caller restored."""
+        """Take some of these out of the trash, a few hundred at a time. The keys of those that this caller restored;
+        what was deleted for good stays as it is.
+        """
         with transaction.atomic():
-            found = self._locked(pks, Q(deleted_at__isnull=False))
+            found = self._locked(pks, Q(deleted_at__isnull=False, emptied_at=None))
             restored = [picture.pk for picture in found]
             GeneratedImage.everything.filter(pk__in=restored).update(deleted_at=None)
+            trash_entries.remove(restored)
             _count_by_style(found, 1)
             known = set(SearchEntry.objects.filter(picture__in=restored).values_list("picture", flat=True))
             for picture in found:
-                if picture.pk not in known:  # it was in the trash while older pictures were indexed
+                if picture.pk not in known:
                     search_index.add_picture(picture)
         return restored
 
@@ -105,7 +114,11 @@ class WantedPictures(LivePictures):
 
 
 class GeneratedImage(OftenUsed, InProject):
-    """A stored picture. The row exists only if the file does."""
+    """A stored picture. The row exists only if the file does, or did until the picture was deleted for good.
+
+    What is left then is a tombstone: `emptied_at` says when, the names of its files are empty once these are in the
+    bin, and everything else stays as it was.
+    """
 
     task = models.ForeignKey(
         "pictures.GenerationTask", on_delete=models.PROTECT, related_name="pictures", db_index=False
@@ -126,6 +139,7 @@ class GeneratedImage(OftenUsed, InProject):
     engine_version = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)
+    emptied_at = models.DateTimeField(null=True, editable=False)
 
     objects = WantedPictures.from_queryset(PictureQuerySet)()
     with_previews = LivePictures.from_queryset(PictureQuerySet)()
@@ -141,7 +155,10 @@ class GeneratedImage(OftenUsed, InProject):
             models.Index(
                 fields=["project", "created_at", "id"], condition=Q(deleted_at=None), name="generatedimage_gallery"
             ),
-            models.Index(fields=["-id"], condition=Q(thumbnail=""), name="generatedimage_unfinished"),
+            # Without the trash, where tombstones have no thumbnail for ever.
+            models.Index(
+                fields=["-id"], condition=Q(thumbnail="", deleted_at=None), name="generatedimage_no_thumbnail"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -162,8 +179,9 @@ class GeneratedImage(OftenUsed, InProject):
 
     @property
     def thumbnail_url(self) -> str:
-        """The thumbnail; the original until the thumbnail is made."""
-        return str((self.thumbnail or self.file).url)
+        """The thumbnail; the original until the thumbnail is made; "" if it was deleted for good."""
+        stored = self.thumbnail or self.file
+        return str(stored.url) if stored else ""
 
     @property
     def alt(self) -> str:
@@ -181,19 +199,12 @@ class GeneratedImage(OftenUsed, InProject):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Move to the trash; the file stays. One of several callers does it."""
-        now = timezone.now()
-        with transaction.atomic():
-            moved = GeneratedImage.everything.filter(pk=self.pk, deleted_at=None).update(deleted_at=now)
-            if moved:
-                style_counts.add(self.task, -1)
-                search_index.remove_picture(self)
-        self.deleted_at = self.deleted_at or now
+        moved = len(GeneratedImage.everything.discard([self.pk]))
+        self.refresh_from_db(fields=["deleted_at"])
         return moved, {"pictures.GeneratedImage": moved}
 
-    def restore(self) -> None:
-        """Take out of the trash. One of several callers does it."""
-        with transaction.atomic():
-            if GeneratedImage.everything.filter(pk=self.pk, deleted_at__isnull=False).update(deleted_at=None):
-                style_counts.add(self.task, 1)
-                search_index.add_picture(self)
-        self.deleted_at = None
+    def restore(self) -> bool:
+        """Take out of the trash, unless it was deleted for good. Of several callers one gets True."""
+        restored = bool(GeneratedImage.everything.restore([self.pk]))
+        self.refresh_from_db(fields=["deleted_at", "emptied_at"])
+        return restored

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -276,6 +277,26 @@ class GenerationTask(OftenUsed, Job):
                 state = "making" if index == self.making and self.status == Status.RUNNING else "wait"
             slots.append(Slot(index + 1, state, picture))
         return slots
+
+    @property
+    def gone_text(self) -> str:
+        """A sentence about pictures that were deleted: how many are in the trash, how many are gone for good, and
+        when; "" if there are none.
+        """
+        gone = [picture.emptied_at for picture in self.stored.values() if picture.emptied_at]
+        in_trash = sum(picture.deleted_at is not None for picture in self.stored.values()) - len(gone)
+        told = []
+        if in_trash:
+            words = ngettext("%(number)d picture is in the trash.", "%(number)d pictures are in the trash.", in_trash)
+            told.append(words % {"number": in_trash})
+        if gone:
+            words = ngettext(
+                "%(number)d picture was deleted for good on %(date)s.",
+                "%(number)d pictures were deleted for good, the last one on %(date)s.",
+                len(gone),
+            )
+            told.append(words % {"number": len(gone), "date": date_format(max(gone), "DATE_FORMAT")})
+        return " ".join(told)
 
     @property
     def room(self) -> str:

@@ -15,6 +15,10 @@ class Reference(models.Model):
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    # What it was made of last, unless it was uploaded.
+    picture = models.ForeignKey(
+        "pictures.GeneratedImage", null=True, on_delete=models.SET_NULL, related_name="references", editable=False
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

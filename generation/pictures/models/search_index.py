@@ -158,10 +158,15 @@ def add_picture(picture: Made) -> None:
     search_facts.add_entries([Entry(picture.pk, picture.project_id, document, moment, facts, styles)])
 
 
-def remove_picture(picture: Made) -> None:
-    """Let nothing find the picture any more."""
-    styles = [style for style, _version in _styles(picture.task)]
-    search_facts.remove_entries([(picture.pk, picture.project_id, moment_of(picture.created_at), styles)])
+def remove_pictures(pictures: Iterable[Made]) -> None:
+    """Let nothing find these pictures any more."""
+    styles: dict[int, list[int]] = {}
+    rows = []
+    for each in pictures:
+        if each.task.pk not in styles:
+            styles[each.task.pk] = [style for style, _version in _styles(each.task)]
+        rows.append((each.pk, each.project_id, moment_of(each.created_at), styles[each.task.pk]))
+    search_facts.remove_entries(rows)
 
 
 def rate(picture: int, average: float | None) -> None:

@@ -12,7 +12,7 @@ const SWIPE = 60; // pixels
 const SHARP = 3; // from here on single pixels are shown as squares
 
 const stage = document.querySelector(".stage");
-const place = stage?.querySelector(".big"), picture = place?.querySelector("img");
+const place = stage?.querySelector(".big"), picture = place?.querySelector("img:not(.discarded)");
 const see = { times: 1, x: 0, y: 0 }; // times of what fits, and how far its centre is from that of the place
 
 // How often what fits has to be enlarged to have one pixel of the picture on one of the screen.

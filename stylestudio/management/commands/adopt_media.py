@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from stylestudio.media import identity, orphans
+from stylestudio.media import dated_bin, identity, orphans
 from stylestudio.media.identity import Mark
 from stylestudio.media.survey import survey
 from stylestudio.models import MediaStore
@@ -120,4 +120,4 @@ def _question(unknown: int, *, to_bin: bool) -> str:
 
 
 def _moved(moved: int) -> str:
-    return _("%(moved)d files are in the bin (folder %(bin)s).") % {"moved": moved, "bin": orphans.BIN}
+    return _("%(moved)d files are in the bin (folder %(bin)s).") % {"moved": moved, "bin": dated_bin.BIN}

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from stylestudio.media import identity
-from stylestudio.media.orphans import BIN
+from stylestudio.media.dated_bin import BIN
 from stylestudio.media.storage import ASIDE
 from stylestudio.models import PARTS
 from stylestudio.processes.backups import BackupFailed, save_database

@@ -1,16 +1,16 @@
-"""Adding gallery pictures to a dataset: one from its own page, many from a wall."""
+"""Adding gallery pictures to a dataset: one from its own page, many from a wall; and which ones datasets have."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -31,7 +31,7 @@ from training.datasets import picture_files
 from training.datasets.collecting import intake
 from training.datasets.collecting.intake import Arrival, Tally
 from training.datasets.collecting.views import answer_with_counts
-from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage
+from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, SnapshotImage
 
 MOST_OFFERED = 100  # datasets offered for a picture
 MOST_CHOSEN = 60  # pictures added at a time: they are decoded while the person waits
@@ -108,6 +108,26 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         messages.warning(request, said % MOST_CHOSEN)
         return redirect("training:choose", dataset.slug)
     return answer_with_counts(request, dataset, tally)
+
+
+def uses(pictures: Sequence[int], person: User | None = None) -> Iterator[tuple[int, str]]:
+    """Which of these pictures datasets and their frozen versions have, with a sentence for each."""
+    seen = Dataset.everything.all() if person is None else Dataset.everything.visible_to(person)
+    frozen = SnapshotImage.objects.filter(image=OuterRef("pk"))
+    rows = DatasetImage.everything.filter(picture__in=pictures).annotate(is_frozen=Exists(frozen))
+    rows = rows.filter(Q(deleted_at=None, dataset__deleted_at=None) | Q(is_frozen=True))
+    # Sorted here: in the order of keys SQLite goes through all of them.
+    found = sorted(set(rows.order_by().values_list("picture", "dataset", "is_frozen")))
+    if not found:
+        return
+    names = dict(seen.filter(pk__in={dataset for _picture, dataset, _frozen in found}).values_list("pk", "name"))
+    for picture, dataset, is_frozen in found:
+        if dataset not in names:
+            yield picture, _("In a dataset of somebody else")
+        elif is_frozen:
+            yield picture, _("In a frozen version of the dataset %(name)s") % {"name": names[dataset]}
+        else:
+            yield picture, _("In the dataset %(name)s") % {"name": names[dataset]}
 
 
 # --- Many at once, from the selection bar

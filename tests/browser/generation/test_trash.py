@@ -1,0 +1,63 @@
+"""Delete a picture, find it in the trash, restore it, delete it for good: with a mouse, and on a phone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Complaints, Studio
+from tests.browser.generation.test_pictures import MAKE, OWNER
+
+Enter = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio with three pictures."""
+    studio = Studio(tmp_path_factory.mktemp("trash") / "data").start()
+    studio.manage("shell", "-c", OWNER)
+    studio.manage("shell", "-c", MAKE.format(shapes=[(640, 640), (960, 640), (640, 960)]))
+    yield studio
+    studio.stop()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_picture_is_deleted_found_restored_and_deleted_for_good(
+    studio: Studio, enter: Enter, complaints: Complaints, width: int
+) -> None:
+    page = enter(studio, "ada", "/gallery/", width=width)
+    page.locator(".wall .tile a").first.click(position={"x": 8, "y": 8})  # beside what appears over it
+    address = page.url
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Your account").click()
+    page.locator("#account-menu").get_by_role("link", name="Trash").click()
+    expect(page.locator("figure.discarded")).to_have_count(1)
+    expect(page.get_by_text("30 days left")).to_be_visible()
+    page.locator("figure.discarded a").click()
+    expect(page.get_by_role("heading", name="This picture is in the trash")).to_be_visible()
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_text("The picture is back.")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.goto(f"{studio.url}/trash/")
+    page.locator("figure.discarded").get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("1 picture is deleted for good.")).to_be_visible()
+    expect(page.locator("figure.discarded")).to_have_count(0)
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Deleted for good on")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    complaints.allow("410")
+    before = files_in_the_bin(studio.data)
+    end = time.monotonic() + 90
+    while files_in_the_bin(studio.data) < 2 and time.monotonic() < end:  # a worker frees original and thumbnail
+        time.sleep(0.5)
+    assert files_in_the_bin(studio.data) >= max(2, before)
+
+
+def files_in_the_bin(data: Path) -> int:
+    """How many files workers have freed."""
+    return sum(path.is_file() for path in (data / "media" / "bin").rglob("*"))
