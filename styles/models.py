@@ -282,9 +282,9 @@ class StyleVersion(ForEngines):
     epoch = models.PositiveIntegerField(_("epoch"), null=True, editable=False)
     step = models.PositiveIntegerField(_("training step"), null=True, editable=False)
     training = models.JSONField(default=list, blank=True, editable=False)  # [label, value] as the file says
-    checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Empty: the studio's own"))
+    checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own"))
     lightning = models.CharField(
-        _("Lightning file"), max_length=255, blank=True, help_text=_("Empty: the studio's own")
+        _("Lightning file"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own")
     )
     trigger_words = models.CharField(
         _("trigger words"), max_length=500, blank=True, help_text=_("Separated by commas. Put in front of the prompt")

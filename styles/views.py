@@ -114,7 +114,7 @@ def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
         return redirect(version.style)
     version_added.send_robust(StyleVersion, version=made, user=request.user)
     history.note(request.user, made, "Spelled for engines.")
-    messages.success(request, _("%(version)s is here.") % {"version": made})
+    messages.success(request, _("%(version)s is ready.") % {"version": made})
     return redirect(version.style)
 
 

@@ -138,7 +138,7 @@ def test_what_was_moved_to_the_front_comes_first_of_what_waits(client: Client, a
 def test_an_empty_queue_says_so_and_leads_to_the_studio(client: Client, ada: User) -> None:
     client.force_login(ada)
     html = client.get(reverse("queue")).content.decode()
-    assert "Nothing of yours is waiting or running." in html
+    assert "You have nothing waiting or running." in html
     assert groups(html) == {"queue-own": [], "queue-others": []}
 
 

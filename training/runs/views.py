@@ -295,7 +295,7 @@ def use(request: StudioRequest, pk: int) -> HttpResponse:
     except ValidationError as error:
         messages.warning(request, error.messages[0])
         return _back(request, found.job)
-    messages.success(request, _("%(version)s is here. Its previews are being made.") % {"version": version})
+    messages.success(request, _("%(version)s is ready. Its previews are being made.") % {"version": version})
     address = version.style.get_absolute_url()
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
