@@ -21,6 +21,7 @@ from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, E
 from styles.import_models import LoraImport  # noqa: F401  Django looks for models here
 from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
+from stylestudio.host import rooms
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
 from stylestudio.people.projects import InProject
@@ -354,8 +355,14 @@ class StyleVersion(ForEngines):
 
     @property
     def training_facts(self) -> list[tuple[str, str]]:
-        """Label and value of what the file says of its training, in the reader's language."""
-        return labelled(tuple((str(key), str(value)) for key, value in self.training))
+        """Label and value of what the file says of its training, in the reader's language.
+
+        Rooms of trainers know their own settings: "training_words" of a room is a function of a setting's name and
+        value that returns its label and its value in words, or None.
+        """
+        in_words = list(rooms.contributed("training_words"))
+        facts = labelled(tuple((str(key), str(value)) for key, value in self.training))
+        return [next(filter(None, (told(label, value) for told in in_words)), (label, value)) for label, value in facts]
 
     @property
     def is_used(self) -> bool:

@@ -28,11 +28,13 @@ from stylestudio.people.access import StudioRequest, require_curator, require_ma
 
 @require_GET
 def styles(request: StudioRequest) -> HttpResponse:
-    """All styles as wide cards, filtered by ?kind= and ?q=."""
+    """The styles as wide cards, filtered by ?kind= and ?q=; ?archived=1 shows archived ones as well."""
     kind, words = request.GET.get("kind", ""), request.GET.get("q", "").strip()
+    archived = request.GET.get("archived") == "1"
     context = {
-        "cards": queries.shelf(request.user, kind, words),
-        "kinds": queries.kind_links(request.user, kind, words),
+        "shelf": queries.shelf(request.user, kind, words, archived=archived),
+        "kinds": queries.kind_links(request.user, kind, words, archived=archived),
+        "archived": archived,
         "kind": kind,
         "words": words,
     }

@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -227,6 +227,11 @@ class TrainingJob(Job):
         """The versions of styles that its checkpoints have become. One query serves many trainings, as above."""
         return versions_made([self])[self.pk]
 
+    @cached_property
+    def lowest(self) -> Lowest | None:
+        """Where its loss was lowest; None before the first checkpoint. One query serves many trainings, as above."""
+        return lowest_losses([self]).get(self.pk)
+
     @property
     def disk_use(self) -> int:
         """The size of the files of all its checkpoints in bytes."""
@@ -341,6 +346,19 @@ def versions_made(jobs: Sequence[TrainingJob]) -> dict[int, list[StyleVersion]]:
     for checkpoint in used.select_related("version__style").order_by("version__number"):
         found[checkpoint.job_id].append(checkpoint.version)
     return found
+
+
+class Lowest(NamedTuple):
+    """The checkpoint with the lowest loss of a training: its step, and that loss."""
+
+    step: int
+    loss: float
+
+
+def lowest_losses(jobs: Sequence[TrainingJob]) -> dict[int, Lowest]:
+    """Where the loss of each training was lowest, by the training's primary key. Those without checkpoints lack."""
+    losses = Checkpoint.objects.filter(job__in=jobs, loss__isnull=False).order_by("-loss")
+    return {job: Lowest(step, loss) for job, step, loss in losses.values_list("job", "step", "loss")}
 
 
 class LossBlock(models.Model):
