@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
-from styles.models import Kind, Style, StyleQuerySet, StyleVersion
+from styles.models import Kind, State, Style, StyleQuerySet, StyleVersion
 from stylestudio.host import rooms
 from stylestudio.live import page_frame
 
@@ -65,7 +65,7 @@ def shelf(user: User, kind: str = "", words: str = "", *, archived: bool = False
 
 def _is_archived(style: Style) -> bool:
     states = {version.state for version in style.versions.all()}
-    return states == {StyleVersion.State.ARCHIVED}
+    return states == {State.ARCHIVED}
 
 
 def _matches(style: Style, words: str) -> bool:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
-from styles.models import State, Style
+from styles.models import State, Style, StyleVersion
 from stylestudio.jobs.kinds import Status
 from tests.pages import downloaded, tight
 from tests.training.conftest import AddPicture
@@ -301,7 +303,46 @@ def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: U
     version = done.style.versions.get()
     assert (version.number, version.state, version.step) == (1, State.PUBLISHED, 8)
     page = client.get(done.style.get_absolute_url()).content.decode()
-    assert "Gouache v1 is here." in page
+    assert "Gouache v1 is ready." in page
+
+
+def test_the_list_tells_of_each_training_its_lowest_loss_and_what_it_became(done: TrainingJob, ada: User) -> None:
+    client = as_(ada)
+    before = tight(client.get("/training/").content.decode())
+    assert "Lowest loss 0.063 at step 8" in before and ">Done<" in before and "Became" not in before
+    checkpoint = done.checkpoints.last()
+    assert checkpoint
+    client.post(f"/training/checkpoints/{checkpoint.pk}/use/")
+    after = tight(client.get("/training/").content.decode())
+    assert f'<a class="link" href="{done.style.get_absolute_url()}">Became Gouache v1<' in after
+
+
+def test_the_list_asks_as_often_for_many_trainings_as_for_one(done: TrainingJob, ada: User) -> None:
+    client = as_(ada)
+    client.get("/training/")
+    with CaptureQueriesContext(connection) as one:
+        client.get("/training/")
+    for _time in range(3):
+        runner.stop(ask(done.snapshot.dataset, ada), TrainingJob.Stop.KEEP)
+    with CaptureQueriesContext(connection) as many:
+        page = client.get("/training/").content.decode()
+    assert page.count("run-card") == 4
+    assert len(many) == len(one) <= 15
+
+
+def test_the_page_of_a_style_says_how_it_was_trained_in_the_words_of_the_form(done: TrainingJob, ada: User) -> None:
+    checkpoint = done.checkpoints.last()
+    assert checkpoint
+    StyleVersion.objects.filter(pk=checkpoint.version_id).update(
+        training=[["learning_rate", "0.0004"], ["gradient_checkpointing", "True"], ["preset", "quick"], ["odd", "1"]]
+    )
+    as_(ada).post(f"/training/checkpoints/{checkpoint.pk}/use/")
+    page = tight(as_(ada).get(done.style.get_absolute_url()).content.decode())
+    label = parameters.setting("gradient_checkpointing").label
+    assert f'<dt>{label}</dt><dd class="break">yes</dd>' in page
+    assert '<dt>Learning rate</dt><dd class="break">0.0004</dd>' in page
+    assert '<dt>Preset</dt><dd class="break">Quick look</dd>' in page
+    assert '<dt>odd</dt><dd class="break">1</dd>' in page  # of a trainer that nobody knows
 
 
 def test_a_style_of_somebody_else_gets_no_version_without_a_curator(
