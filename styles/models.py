@@ -283,7 +283,9 @@ class StyleVersion(ForEngines):
     epoch = models.PositiveIntegerField(_("epoch"), null=True, editable=False)
     step = models.PositiveIntegerField(_("training step"), null=True, editable=False)
     training = models.JSONField(default=list, blank=True, editable=False)  # [label, value] as the file says
-    checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own"))
+    checkpoint = models.CharField(
+        _("checkpoint"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own")
+    )
     lightning = models.CharField(
         _("Lightning file"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own")
     )

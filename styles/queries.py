@@ -103,6 +103,7 @@ def kind_links(user: User, kind: str, words: str, *, archived: bool = False) -> 
     here = reverse("styles:styles")
     links = []
     for value, label in choices:
-        query = urlencode({name: text for name, text in (("kind", value), ("q", words), ("archived", "1" * archived)) if text})
+        asked = {"kind": value, "q": words, "archived": "1" if archived else ""}
+        query = urlencode({name: text for name, text in asked.items() if text})
         links.append(KindLink(str(label or ""), f"{here}?{query}" if query else here, value == kind))
     return links

@@ -142,11 +142,11 @@ def test_pushed_progress_of_a_training_stands_on_its_page(
     for html in (
         f"{part}</div>"
         for part in re.sub(
-                r'<span id="[^"]*-ready".*?</span>',  # which stands in the queue
-                "",
-                publisher.render("training/runs/_training_moved.html", job=job)[language],
-                flags=re.DOTALL,
-            ).split("</div>")
+            r'<span id="[^"]*-ready".*?</span>',  # which stands in the queue
+            "",
+            publisher.render("training/runs/_training_moved.html", job=job)[language],
+            flags=re.DOTALL,
+        ).split("</div>")
     ):
         if "id=" in html:
             assert html.strip() in page

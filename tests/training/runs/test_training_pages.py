@@ -306,6 +306,20 @@ def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: U
     assert "Gouache v1 is ready." in page
 
 
+def test_choosing_another_dataset_proposes_its_style_and_keeps_what_was_typed(
+    done: TrainingJob, filled: Dataset, ada: User
+) -> None:
+    other = Dataset.objects.create(owner=ada, name="Bridges", trigger_words="brdg")
+    client = as_(ada)
+    asked = form(other) | {"shown": f"quick comfyui {other.pk}", "style": "new", "style_name": "Bridges"}
+    same = client.post("/training/plan/", asked, headers=HTMX).content.decode()
+    assert 'id="new-style"' not in same
+    asked |= {"dataset": filled.pk, "trigger_words": "my own"}
+    moved = tight(client.post("/training/plan/", asked, headers=HTMX).content.decode())
+    assert re.search(rf'<option value="{done.style.slug}" selected', moved)
+    assert 'value="my own"' in moved and 'hx-swap-oob="true"' in moved
+
+
 def test_the_list_tells_of_each_training_its_lowest_loss_and_what_it_became(done: TrainingJob, ada: User) -> None:
     client = as_(ada)
     before = tight(client.get("/training/").content.decode())
@@ -333,10 +347,10 @@ def test_the_list_asks_as_often_for_many_trainings_as_for_one(done: TrainingJob,
 def test_the_page_of_a_style_says_how_it_was_trained_in_the_words_of_the_form(done: TrainingJob, ada: User) -> None:
     checkpoint = done.checkpoints.last()
     assert checkpoint
+    as_(ada).post(f"/training/checkpoints/{checkpoint.pk}/use/")
     StyleVersion.objects.filter(pk=checkpoint.version_id).update(
         training=[["learning_rate", "0.0004"], ["gradient_checkpointing", "True"], ["preset", "quick"], ["odd", "1"]]
     )
-    as_(ada).post(f"/training/checkpoints/{checkpoint.pk}/use/")
     page = tight(as_(ada).get(done.style.get_absolute_url()).content.decode())
     label = parameters.setting("gradient_checkpointing").label
     assert f'<dt>{label}</dt><dd class="break">yes</dd>' in page
