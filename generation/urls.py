@@ -1,11 +1,13 @@
-"""URLs of Studio, jobs, engines, the gallery and previews."""
+"""URLs of Studio, jobs, engines, the gallery, marks, boards and previews."""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from generation.engines import views as engine_views
+from generation.gallery import saved
 from generation.gallery import views as gallery_views
+from generation.keeping import board_views, mark_views
 from generation.ordering import variations, views
 from generation.previews import views as face_views
 
@@ -37,12 +39,19 @@ urlpatterns = [
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
     path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
+    path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
+    path("gallery/saved/", saved.save_filter, name="save-filter"),
+    path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
+    path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
     path("gallery/<int:pk>/variations/", variations.of_picture, name="variations"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
+    path("marks/", mark_views.read_marks, name="marks"),
+    *board_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

@@ -20,17 +20,17 @@ from django.db import connection, transaction
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
-from generation.gallery import searching
+from generation.gallery import searching, walking
 
 # Programs that are started by path, so that mypy knows them under their own names.
 million = import_module("tests.benchmarks.million")
 years = import_module("tests.benchmarks.years")
 
-PICTURES = 20_000
+PICTURES = 10_000
 LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
     "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",
-    "pictures_searchuse", "pictures_searchword",
+    "pictures_searchuse", "pictures_searchword", "pictures_searchstyle", "keeping_mark", "keeping_boardpicture",
 }  # fmt: skip
 
 # Indexes of what is open alone or not done yet: as long as a queue, and not as the years.
@@ -94,9 +94,10 @@ def asked(
             step()  # what is asked once in a process
             with noted(name, statements):
                 step()
-            if name.startswith("words"):  # of which a larger studio has more documents
+            if name.startswith(("words", "filter", "search", "sort", "place")):  # of which a larger studio has more
                 with noted(f"{name}, common", statements), pytest.MonkeyPatch.context() as patch:
                     patch.setattr(searching, "MOST_DOCUMENTS", 20)
+                    patch.setattr(walking, "FEW", 50)
                     step()
         yield statements
         transaction.set_rollback(True)

@@ -6,56 +6,31 @@ meanwhile neither repeats nor hides another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from urllib.parse import urlencode
+from itertools import islice, takewhile
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef
-from django.http import QueryDict
+from django.db.models import Exists, OuterRef, Q
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from generation.gallery.searching import Search
-from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
-from styles.models import BASE_SLUG, Style
+from generation.gallery import walking
+from generation.gallery.filters import Filters as Filters
+from generation.gallery.walking import Place
+from generation.gallery.wanted import Wanted, wanted
+from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, SearchEntry, SearchProgress
+from generation.pictures.models.search_index import moment_of, time_of
 from stylestudio.host import rooms
-from stylestudio.people import projects
 from stylestudio.people.access import StudioRequest
 
 PAGE = 60
+SLICE = 2_000  # keys that are looked up together
+NEAR = 3  # pictures that are looked at for the next one, in case one is gone
 STRIP = 12  # newest pictures on the page of a style
 # What a tile shows, and where it is on the wall: a page has sixty.
 OF_A_TILE = "created_at", "file", "thumbnail", "width", "height", "has_alpha", "task__prompt"
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """The filters in the query string: a style's short name and words of the prompt, each "" for any.
-
-    `previews` includes pictures made to show what styles look like.
-    """
-
-    style: str = ""
-    words: str = ""
-    previews: bool = False
-
-    @classmethod
-    def read(cls, query: QueryDict) -> Filters:
-        """Read ?style=, ?q= and ?previews=1."""
-        words = query.get("q", "").strip()[:200]
-        return cls(query.get("style", "").strip(), words, query.get("previews") == "1")
-
-    @property
-    def any(self) -> bool:
-        """Whether any filter is set."""
-        return bool(self.style or self.words or self.previews)
-
-    def query(self, **more: str) -> str:
-        """The filters as a query string, with further parameters."""
-        pairs = {"style": self.style, "q": self.words, "previews": "1" if self.previews else "", **more}
-        return urlencode({name: text for name, text in pairs.items() if text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,52 +53,157 @@ class Page:
         """Whether it has no pictures."""
         return not self.days
 
+    @property
+    def pictures(self) -> list[GeneratedImage]:
+        """All of them."""
+        return [picture for day in self.days for picture in day.pictures]
 
-def pictures(user: User, filters: Filters) -> PictureQuerySet | Search:
-    """The pictures `user` may see that pass the filters, newest first. The base style means no other style."""
-    found = shown(user, filters)
-    words = tuple(filters.words.split())
-    if not words:
+
+@dataclass(frozen=True)
+class Found:
+    """The pictures of a wall, looked up when they are asked for.
+
+    `shown`: all that the person may see, whatever is filtered, for the tiles.
+    """
+
+    wanted: Wanted
+    shown: PictureQuerySet
+
+    def newest(self, size: int, after: Place | None = None) -> list[GeneratedImage]:
+        """The first `size` in the order of the wall, or those after a place."""
+        if self.wanted.anything and self.wanted.sort != "best":
+            return list(self._everything(after)[:size])
+        found: list[GeneratedImage] = []
+        indexed_to = _indexed_to() if self.wanted.only_words else None
+        places = self._places(after, size, indexed_to)
+        while len(found) < size and (some := list(islice(places, size - len(found)))):
+            found += self._seen(some)
+        if indexed_to is not None and len(found) < size:
+            found += self._not_indexed(min(after, indexed_to) if after else indexed_to)[: size - len(found)]
         return found
-    style = None
-    if filters.style and filters.style != BASE_SLUG:
-        style = Style.objects.visible_to(user).filter(slug=filters.style).values_list("pk", flat=True).first()
-    return Search(found, projects.of(user), words, style, filters.previews)
+
+    def keys(self, up_to_id: int | None = None, most: int = 200_000) -> Iterator[list[int]]:
+        """The keys of all pictures that match and are not above `up_to_id`, in order, some thousands at a time, and
+        `most` in all.
+        """
+        places = walking.places(replace(self.wanted, largest=up_to_id, counted=None), None, SLICE)
+        picked = (place.picture for place in islice(places, most))
+        while some := list(islice(picked, SLICE)):
+            seen = set(self.shown.order_by().filter(pk__in=some).values_list("pk", flat=True))
+            yield [pk for pk in some if pk in seen]
+
+    def neighbours(self, place: Place) -> tuple[int | None, int | None]:
+        """The keys of the pictures before and after a place in the order of the wall."""
+        near = [self._near(place, back=back) for back in (True, False)]
+        seen = set(self.shown.order_by().filter(pk__in=[*near[0], *near[1]]).values_list("pk", flat=True))
+        before, after = (next((key for key in keys if key in seen), None) for keys in near)
+        return before, after
+
+    def _near(self, place: Place, *, back: bool) -> list[int]:
+        if self.wanted.anything and self.wanted.sort != "best":
+            return list(self._everything(place, back=back).values_list("pk", flat=True)[:1])
+        return [each.picture for each in islice(walking.places(self.wanted, place, NEAR, back=back), NEAR)]
+
+    def start_of_page_with(self, place: Place, size: int) -> Place | None:
+        """A place after which a page begins that has the picture of this one in its first half; None: the wall's."""
+        ahead = size // 3
+        if self.wanted.anything and self.wanted.sort != "best":
+            rows = self._everything(place, back=True).values_list("created_at", "pk")[: ahead + 1]
+            before = [Place(moment_of(moment), pk) for moment, pk in rows]
+        else:
+            before = list(islice(walking.places(self.wanted, place, ahead + 1, back=True), ahead + 1))
+        return before[-1] if len(before) > ahead else None
+
+    def count(self, most: int) -> int:
+        """How many match; `most` + 1 if they are more."""
+        return sum(1 for _place in islice(walking.places(self.wanted, None, SLICE), most + 1))
+
+    def _everything(self, after: Place | None, *, back: bool = False) -> PictureQuerySet:
+        """All that are shown, for a wall without filters; `back` from the one before a place."""
+        rows = self.shown if self.wanted.previews else self.shown.filter(task__is_face=False)
+        from_oldest = (self.wanted.sort == "oldest") != back
+        if from_oldest:
+            rows = rows.order_by("created_at", "pk")
+        if after is None:
+            return rows
+        return (rows.after if from_oldest else rows.before)(time_of(after.moment), after.picture)
+
+    def _places(self, after: Place | None, size: int, indexed_to: Place | None) -> Iterator[Place]:
+        places = walking.places(self.wanted, after, size)
+        return takewhile(lambda place: indexed_to <= place, places) if indexed_to else places
+
+    def _seen(self, places: Sequence[Place]) -> list[GeneratedImage]:
+        """Those of the pictures that are shown."""
+        seen = self.shown.order_by().in_bulk([place.picture for place in places])
+        return [seen[place.picture] for place in places if place.picture in seen]
+
+    def _not_indexed(self, before: Place) -> PictureQuerySet:
+        """The matches that no search knows yet: their prompts are gone through."""
+        found = self.shown if self.wanted.previews else self.shown.filter(task__is_face=False)
+        found = found.before(time_of(before.moment), before.picture) if before.moment < walking.LATEST else found
+        for words in self.wanted.words:
+            says = Q()
+            for text in words.texts:
+                says |= Q(task__final_prompt__icontains=text)
+            found = found.exclude(says) if words.is_not else found.filter(says)
+        return found
 
 
-def shown(user: User, filters: Filters) -> PictureQuerySet:
-    """The pictures `user` may see that pass the filters but for the words, newest first."""
-    found = GeneratedImage.objects.visible_to(user)
-    if filters.previews:
-        found = GeneratedImage.with_previews.visible_to(user)
-    if filters.style == BASE_SLUG:
-        found = found.exclude(Exists(TaskStyle.objects.filter(task=OuterRef("task"))))
-    elif filters.style:
-        mixed = TaskStyle.objects.filter(task=OuterRef("task"), version__style__slug=filters.style)
-        found = found.filter(Exists(mixed))
-    return found.select_related("task").only(*OF_A_TILE).newest_first()
+def _indexed_to() -> Place | None:
+    """All pictures from this place on are in the index of words, that one too; None if all are."""
+    progress = SearchProgress.objects.first()
+    if progress is None or progress.is_done:
+        return None
+    return Place(progress.moment, progress.picture or 0) if progress.moment is not None else Place(walking.LATEST, 0)
 
 
-def page(found: PictureQuerySet | Search, before: str = "", size: int = PAGE) -> Page:
-    """The `size` pictures after the key `before` ("" for the newest). Raises ValueError if the key is malformed."""
-    after = _read_key(before) if before else None
-    last_day = timezone.localdate(after[0]) if after else None
+def pictures(user: User, filters: Filters) -> Found:
+    """The pictures `user` may see that pass the filters, in their order."""
+    shown = GeneratedImage.with_previews.visible_to(user)
+    return Found(wanted(user, filters), shown.select_related("task").only(*OF_A_TILE).newest_first())
+
+
+def page(found: Found, before: str = "", size: int = PAGE) -> Page:
+    """The `size` pictures after the key `before` ("" for the first). Raises ValueError if the key is malformed."""
+    return page_after(found, _read_key(before) if before else None, size)
+
+
+def page_after(found: Found, after: Place | None, size: int = PAGE) -> Page:
+    """The `size` pictures after a place."""
+    last_day = timezone.localdate(time_of(after.moment)) if after else None
     rows = found.newest(size + 1, after)
-    more = key(rows[size - 1]) if len(rows) > size else ""
+    more = _key_of(found, rows[size - 1]) if len(rows) > size else ""
+    if found.wanted.sort == "best":
+        return Page([Day("", rows[:size])] if rows else [], more)  # days would come again and again
     return Page(_days(rows[:size], last_day), more)
 
 
-def key(picture: GeneratedImage) -> str:
-    """A picture's position in the gallery's order, for use in a URL."""
-    return f"{picture.created_at.astimezone(timezone.get_default_timezone()).isoformat()}~{picture.pk}"
+def place_of(found: Found, picture: GeneratedImage) -> Place:
+    """Where a picture stands in a wall, or would stand."""
+    place = Place(moment_of(picture.created_at), picture.pk)
+    if found.wanted.sort != "best":
+        return place
+    rating = SearchEntry.objects.filter(pk=picture.pk).values_list("rating", flat=True).first()
+    return place._replace(rating=rating or 0)
 
 
-def _read_key(text: str) -> tuple[datetime, int]:
-    moment, _sep, number = text.partition("~")
+def _key_of(found: Found, picture: GeneratedImage) -> str:
+    return key(picture, place_of(found, picture).rating)
+
+
+def key(picture: GeneratedImage, rating: int = 0) -> str:
+    """A picture's place in a wall, for use in a URL."""
+    moment = picture.created_at.astimezone(timezone.get_default_timezone()).isoformat()
+    return f"{moment}~{picture.pk}" + (f"~{rating}" if rating else "")
+
+
+def _read_key(text: str) -> Place:
+    moment, *numbers = text.split("~")
     read = datetime.fromisoformat(moment)
-    if read.tzinfo is None or not (number.isascii() and number.isdigit()) or len(number) > 18:
+    good = all(number.isascii() and number.isdigit() and len(number) <= 18 for number in numbers)
+    if read.tzinfo is None or not (good and 1 <= len(numbers) <= 2):
         raise ValueError(f"{text!r} is no key of a picture")
-    return read, int(number)
+    return Place(moment_of(read), *map(int, numbers))
 
 
 def _days(rows: Iterable[GeneratedImage], last_day: date | None) -> list[Day]:
@@ -149,20 +229,25 @@ def heading(day: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """The pictures of one job in order, and the links to the jobs before and after it."""
+    """The pictures of one job in order, and the pictures before and after: of the wall, or of the jobs beside it."""
 
     pictures: list[GeneratedImage]
     previous: GeneratedImage | None
     next: GeneratedImage | None
 
 
-def film(picture: GeneratedImage, user: User) -> Film:
-    """The film strip of a picture. A job's last picture is followed by the first one of the job ordered before it."""
+def film(picture: GeneratedImage, user: User, of_wall: Found | None = None) -> Film:
+    """The film strip of a picture. Without a wall, a job's last picture is followed by the first one of the job ordered
+    before it.
+    """
     strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
+    if of_wall:
+        before, after = of_wall.neighbours(place_of(of_wall, picture))
+        return Film(strip, *(None if pk is None else GeneratedImage(pk=pk) for pk in (before, after)))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
-    before = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
-    after = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
-    return Film(strip, before, after)
+    before_it = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
+    after_it = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
+    return Film(strip, before_it, after_it)
 
 
 def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedImage | None:

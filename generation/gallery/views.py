@@ -14,10 +14,17 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from generation.gallery import bar, counting
 from generation.gallery import query as wall
+from generation.gallery.filters import Filters
+from generation.gallery.models import SavedFilter
+from generation.gallery.walking import Place
+from generation.gallery.wanted import sentence
+from generation.keeping import choosing, mark_views, marks
 from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
+from generation.pictures.upkeep import facts
 from styles.models import Style
 from stylestudio.live import publisher
 from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
@@ -27,21 +34,26 @@ AN_HOUR = 60 * 60  # seconds
 
 @require_GET
 def gallery(request: StudioRequest) -> HttpResponse:
-    """The wall, newest first. Without JavaScript "Load more" links to `?before=`."""
-    filters = wall.Filters.read(request.GET)
-    return render(request, "generation/gallery/gallery.html", wall_page(request, filters))
+    """The wall. Without JavaScript "Load more" links to `?before=`; `?at=` begins with the page that has a picture."""
+    filters = Filters.read(request.GET)
+    context = wall_page(request, filters)
+    if not filters.any:
+        context["counts"] = counting.kept(request.user)
+    context["saved"] = SavedFilter.objects.visible_to(request.user)
+    return render(request, "generation/gallery/gallery.html", context)
 
 
 @require_GET
 def gallery_page(request: StudioRequest) -> HttpResponse:
     """The next pictures of the wall, for the sentinel; with ?strip=1 only the newest few."""
-    filters = wall.Filters.read(request.GET)
+    filters = Filters.read(request.GET)
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
+        marks.show_on(request.user, pictures)
         style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
-    return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters))
+    return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters, with_bar=False))
 
 
 @require_GET
@@ -52,37 +64,66 @@ def tile_acts(request: StudioRequest) -> HttpResponse:
     return response
 
 
-def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
-    """The template context of a wall: the page of ?before=, and the filters. A malformed key is a 404.
+@require_GET
+def gallery_counts(request: StudioRequest) -> HttpResponse:
+    """How many pictures the wall has, and the choices of its filters with their numbers."""
+    filters = Filters.read(request.GET)
+    found = wall.pictures(request.user, filters)
+    styles = Style.objects.visible_to(request.user).values_list("pk", flat=True)
+    counts = counting.counted(found, list(styles))
+    shown = bar.bar(request.user, filters, counts)
+    return render(request, "generation/gallery/_counts.html", {"counts": counts, "bar": shown})
+
+
+def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True) -> dict[str, Any]:
+    """The template context of a wall: the page of ?before= or ?at=, and the filters. A malformed key is a 404.
 
     A wall with other tiles, or at another URL, replaces `tile`, `wall_url` and `page_url`.
     """
     before = request.GET.get("before", "")
+    found = wall.pictures(request.user, filters)
+    start = _start(found, request.GET.get("at", ""))
     try:
-        page = wall.page(wall.pictures(request.user, filters), before)
+        page = wall.page_after(found, start) if start else wall.page(found, before)
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
+    since = facts.known_since() if filters.any and not filters.only_words else None
+    marks.show_on(request.user, page.pictures)
     return {
         "page": page,
         "filters": filters,
-        "styles": Style.objects.visible_to(request.user).in_picker_order(),
-        "later": bool(before),
+        "bar": bar.bar(request.user, filters) if with_bar else None,
+        "faults": [sentence(fault, text) for fault, text in found.wanted.faults],
+        "known_since": since,
+        "known_percent": facts.percent_done() if since else 100,
+        "later": bool(before or start),
         "more_query": filters.query(before=page.more),
+        "walk": f"?{filters.query(wall='1')}",
+        "sizes": (("s", "S", _("Small")), ("", "M", _("Medium")), ("l", "L", _("Large"))),
         "tile": "generation/gallery/_tile.html",
         "wall_url": reverse("generation:gallery"),
         "page_url": reverse("generation:gallery-page"),
     }
 
 
+def _start(found: wall.Found, at: str) -> Place | None:
+    """The place after which the page begins that has the picture of this number; None for the first page."""
+    if not (at.isascii() and at.isdigit() and len(at) <= 18):
+        return None
+    picture = GeneratedImage.everything.visible_to(found.wanted.person).filter(pk=int(at)).first()
+    return found.start_of_page_with(wall.place_of(found, picture), wall.PAGE) if picture else None
+
+
 @require_GET
 def picture(request: StudioRequest, pk: int) -> HttpResponse:
-    """One picture, large, with everything that went into it."""
+    """One picture, large, with everything that went into it. With ?wall=1 its neighbours are those of the wall."""
     found = visible(_with_story(), request.user, pk=pk)
     task = found.task
     mix = list(task.mix.select_related("version__style"))
     phrases = [phrase for row in mix for phrase in row.triggers]
     sent = final_parts(task.prompt, phrases, task.frame)
-    film = wall.film(found, request.user)
+    come_from = _wall_of(request)
+    film = _film(request, found, come_from)
     context = {
         "picture": found,
         "task": task,
@@ -93,13 +134,38 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
         else [(task.final_prompt, False)],
         "film": film,
+        "walk": _walk(come_from),
+        "back_url": _back(come_from, pk),
         "shape": shape_name(found.width, found.height),
         "seconds": _seconds(found),
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
+        **mark_views.panel(request, found),
+        **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
+
+
+def _wall_of(request: StudioRequest) -> Filters | None:
+    """The filters of the wall that somebody came from; None if they came from elsewhere."""
+    return Filters.read(request.GET) if request.GET.get("wall") == "1" else None
+
+
+def _film(request: StudioRequest, picture: GeneratedImage, come_from: Filters | None) -> wall.Film:
+    of_wall = None if come_from is None else wall.pictures(request.user, come_from)
+    return wall.film(picture, request.user, of_wall)
+
+
+def _walk(come_from: Filters | None) -> str:
+    """What the address of a picture of this wall ends with."""
+    return "" if come_from is None else f"?{come_from.query(wall='1')}"
+
+
+def _back(come_from: Filters | None, pk: int) -> str:
+    """The address of the wall, at this picture."""
+    address = reverse("generation:gallery")
+    return address if come_from is None else f"{address}?{come_from.query(at=str(pk))}#picture-{pk}"
 
 
 def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:
@@ -136,14 +202,17 @@ def picture_download(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
-    """Move a picture to the trash, with Undo in the toast."""
+    """Move a picture to the trash, with Undo in the toast, and go on to the next one, of the wall or of the jobs."""
     found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_maker(request.user, found.task)
+    come_from = _wall_of(request)
+    film = _film(request, found, come_from)
     found.delete()
     _tell(found)
-    undo = reverse("generation:picture-restore", args=[found.pk])
+    undo = reverse("generation:picture-restore", args=[found.pk]) + _walk(come_from)
     messages.success(request, _("The picture is deleted."), extra_tags=undo)
-    return redirect("generation:gallery")
+    other = film.next or film.previous
+    return redirect(f"{other.get_absolute_url()}{_walk(come_from)}" if other else _back(come_from, pk))
 
 
 @require_POST
@@ -154,7 +223,7 @@ def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
     found.restore()
     _tell(found)
     messages.success(request, _("The picture is back."))
-    return redirect(found)
+    return redirect(f"{found.get_absolute_url()}{_walk(_wall_of(request))}")
 
 
 def _tell(picture: GeneratedImage) -> None:

@@ -22,9 +22,11 @@ class PicturesConfig(rooms.Room):
     sweeps = ("generation.pictures.tasks:tend_older_rows",)
     doctor_checks = (
         "generation.pictures.upkeep.indexing:look_at_search",
+        "generation.pictures.upkeep.facts:look_at_facts",
         "generation.pictures.upkeep.sharing:look_at_sharing",
     )
     health_facts = (
         "generation.pictures.upkeep.indexing:search_facts",
+        "generation.pictures.upkeep.facts:fact_facts",
         "generation.pictures.upkeep.sharing:sharing_facts",
     )

@@ -10,6 +10,8 @@ make_thumbnail = Named("generation.pictures.thumbnails:finish")
 make_missing_thumbnails = Named("generation.pictures.thumbnails:finish_missing")
 is_search_complete = Named("generation.pictures.upkeep.indexing:is_done")
 index_slice = Named("generation.pictures.upkeep.indexing:index_slice")
+are_facts_complete = Named("generation.pictures.upkeep.facts:is_done")
+fill_slice = Named("generation.pictures.upkeep.facts:fill_slice")
 is_sharing_complete = Named("generation.pictures.upkeep.sharing:is_done")
 share_slice = Named("generation.pictures.upkeep.sharing:share_slice")
 
@@ -30,13 +32,13 @@ def finish_missing() -> None:
 
 
 def tend_older_rows() -> None:
-    """Let workers see to rows from before an update, for about a minute: searches first, then the disk."""
-    if not (is_search_complete() and is_sharing_complete()):
+    """Let workers see to rows from before an update, for about a minute: searches and filters first, then the disk."""
+    if not (is_search_complete() and are_facts_complete() and is_sharing_complete()):
         tend_slices(SLICES)
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def tend_slices(number: int) -> None:
     """A slice of it, and the others later: no thread of the worker is kept from making pictures."""
-    if (index_slice() or share_slice()) and number > 1:
+    if (index_slice() or fill_slice() or share_slice()) and number > 1:
         tend_slices.schedule(args=(number - 1,), delay=PAUSE)

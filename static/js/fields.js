@@ -24,6 +24,15 @@ document.addEventListener("change", ({ target }) => {
 // --- Filters that submit themselves
 
 document.addEventListener("change", ({ target }) => {
-  const chooses = target.matches("select, [type=checkbox]") && target.form?.matches("[data-autosubmit]");
+  const chooses = target.matches("select, [type=checkbox], [type=radio]") && target.form?.matches("[data-autosubmit]");
   if (chooses) whenSaved(() => target.form.requestSubmit());
 });
+
+// What is not set does not stand in the address.
+document.addEventListener("formdata", ({ target, formData }) => {
+  if (!target.matches("[data-autosubmit]")) return;
+  for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+});
+
+// On a phone filters are folded until they are asked for.
+if (matchMedia("(max-width: 760px)").matches) each("details[data-fold]", (fold) => (fold.open = false));

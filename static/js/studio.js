@@ -9,6 +9,8 @@ import "./ordering/compose.js";
 import "./ordering/mix.js";
 import "./ordering/previews.js";
 import "./gallery/tiles.js";
+import "./keeping/marks.js";
+import "./keeping/boards.js";
 import "./uploads.js";
 import "./datasets/captions.js";
 import "./fields.js";

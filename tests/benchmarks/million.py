@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,10 +40,11 @@ def steps() -> dict[str, Callable[[], Any]]:
     from django.test import Client
 
     from generation.engines.models import Engine
+    from generation.gallery.models import SavedFilter
     from generation.making import cancelling, claim, runner, stalls
     from generation.ordering import orders
     from generation.pictures import estimates, tasks, thumbnails
-    from generation.pictures.models import GeneratedImage, GenerationTask
+    from generation.pictures.models import GeneratedImage, GenerationTask, SearchEntry
     from stylestudio.host.health_facts import facts
     from stylestudio.jobs import kinds
     from stylestudio.live import arrivals, publisher
@@ -71,6 +74,11 @@ def steps() -> dict[str, Callable[[], Any]]:
 
         return do
 
+    entry = SearchEntry.objects.filter(project=1, rating__isnull=False, is_face=False, is_private=False).first()
+    assert entry is not None
+    place = f"wall=1&at={middle.pk}"
+    SavedFilter.objects.get_or_create(owner=person, name="Mine", defaults={"query": "by=me&shape=square"})
+
     running = GenerationTask.objects.running().first()
     assert running is not None
     failed = GenerationTask.objects.filter(error_kind="out_of_memory").order_by("-pk").first()
@@ -79,6 +87,10 @@ def steps() -> dict[str, Callable[[], Any]]:
     assert engine is not None
     since = running.queued_at
 
+    kept: dict[str, Callable[[], Any]] = {}
+    if find_spec("generation.keeping"):
+        name = f"{__package__}.kept" if __package__ else "kept"
+        kept = import_module(name).steps(page, taken_back, person)
     return {
         "studio": page("/"),
         "studio, everyone": page("/live/?who=all"),
@@ -108,6 +120,51 @@ def steps() -> dict[str, Callable[[], Any]]:
         "words: one letter": page("/gallery/?q=q"),
         "words: none": page("/gallery/?q=nothingofthekind"),
         "words: none, Chinese": page("/gallery/?q=没有"),
+        "filter: mine": page("/gallery/?by=me"),
+        "filter: mine, further": page(f"/gallery/page/?by=me&{further}"),
+        "filter: somebody rare": page("/gallery/?by=person-22"),
+        "filter: version": page("/gallery/?style=style-1&version=2"),
+        "filter: shape": page("/gallery/?shape=portrait"),
+        "filter: transparent": page("/gallery/?clear=1"),
+        "filter: engine": page("/gallery/?engine=3"),
+        "filter: checkpoint": page("/gallery/?checkpoint=second.safetensors"),
+        "filter: rare checkpoint": page("/gallery/?checkpoint=rare.safetensors"),
+        "filter: preset": page("/gallery/?preset=Dense+preset"),
+        "filter: rare preset": page("/gallery/?preset=Rare+preset"),
+        "filter: average": page("/gallery/?average=4"),
+        "filter: seed": page(f"/gallery/?q=seed:{entry.seed}"),
+        "filter: file": page("/gallery/?q=file:holiday"),
+        "filter: 30 days": page("/gallery/?days=30"),
+        "filter: a month long ago": page("/gallery/?q=on:2025-02"),
+        "filter: mine and shape": page("/gallery/?by=me&shape=portrait"),
+        "filter: rare and dense": page("/gallery/?preset=Rare+preset&shape=square"),
+        "filter: style and engine": page("/gallery/?style=style-1&engine=3"),
+        "filter: mine, a month long ago": page("/gallery/?by=me&from=2025-02-01&to=2025-02-28"),
+        "filter: words and mine": page("/gallery/?q=dragon&by=me"),
+        "filter: rare words and mine": page("/gallery/?q=obsidian&by=me"),
+        "filter: words and shape": page("/gallery/?q=龙&shape=portrait"),
+        "search: number": page(f"/gallery/?q={entry.seed}"),
+        "search: OR": page("/gallery/?q=dragon+OR+castle"),
+        "search: rare OR": page("/gallery/?q=obsidian+OR+麒麟"),
+        "search: minus": page("/gallery/?q=dragon+-castle"),
+        "search: phrase": page("/gallery/?q=%22red+dragon%22"),
+        "search: fields": page("/gallery/?q=by:person-1+shape:square+dragon"),
+        "sort: oldest": page("/gallery/?sort=oldest"),
+        "sort: oldest, mine": page("/gallery/?sort=oldest&by=me"),
+        "sort: best": page("/gallery/?sort=best"),
+        "sort: best, mine": page("/gallery/?sort=best&by=me"),
+        "sort: best, words": page("/gallery/?sort=best&q=dragon"),
+        "sort: best, transparent": page("/gallery/?sort=best&clear=1"),
+        "count: all": page("/gallery/counts/"),
+        "count: rare": page("/gallery/counts/?by=person-22"),
+        "count: dense": page("/gallery/counts/?by=person-1"),
+        "count: words": page("/gallery/counts/?q=dragon"),
+        "place: wall": page(f"/gallery/?{place}"),
+        "place: mine": page(f"/gallery/?{place}&by=me"),
+        "place: picture": page(f"/gallery/{middle.pk}/?wall=1"),
+        "place: picture, mine": page(f"/gallery/{middle.pk}/?wall=1&by=me"),
+        "place: picture, words": page(f"/gallery/{middle.pk}/?wall=1&q=dragon"),
+        "place: picture, best": page(f"/gallery/{middle.pk}/?wall=1&sort=best"),
         "picture": page(f"/gallery/{pictures[len(pictures) // 2]}/"),
         "styles": page("/styles/"),
         "style": page("/styles/style-1/"),
@@ -138,6 +195,7 @@ def steps() -> dict[str, Callable[[], Any]]:
         "stalls": stalls.facts if hasattr(stalls, "facts") else facts,
         "sweep": runner.sweep,
         "thumbnails": thumbnails.finish_missing,
+        **kept,
     }
 
 
@@ -261,10 +319,12 @@ def compare(sides: dict[str, Side], runs: int, only: set[str], how: str) -> list
         queries = {}
         for number in range(runs + 1):
             for each, asked in sides.items():
+                if name not in asked.names:  # a page that there was not before
+                    continue
                 took, queries[each] = asked.ask(name, how)
                 if number:  # the first one is not warm
                     told[each].append(took)
-        middle = {each: median(values) for each, values in told.items()}
+        middle = {each: median(values) for each, values in told.items() if values}
         row: dict[str, Any] = {"step": name, **{f"{each}_ms": round(ms, 1) for each, ms in middle.items()}}
         row["times"] = round(middle["many"] / middle["few"], 2)
         row["queries"] = queries["many"]

@@ -6,10 +6,11 @@ Rows are made of one template row per table, in which only what differs is repla
 many seconds as the ORM would need for ten thousand. There are no files behind them.
 
 Four pictures a task; 40,000 prompts, used as often as words are (Zipf), a third of them Chinese; one task in three with
-one or two of 60 styles of five versions each; one in fifty a preview of a style, one in forty failed; 25 people, half
+one or two of 60 styles of five versions each; three shapes, two checkpoints and a rare one, presets, some private and
+some transparent, one picture in thirteen rated; one in fifty a preview of a style, one in forty failed; 25 people, half
 of whom clear what is done; 36 months; five projects of unequal size; 200 datasets of 40 pictures; 2,000 trainings with
-losses; 20 open tasks and two prompts on each engine. All scaled down with the pictures but for people, engines and what
-is open; a page of styles, datasets or trainings is full in a small studio too.
+losses; what people kept (`kept.py`); 20 open tasks and two prompts on each engine. All scaled down with the pictures
+but for people, engines and what is open; a page of styles, datasets or trainings is full in a small studio too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
@@ -47,6 +49,7 @@ RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 FEW, LIKE_MANY = 10_000, f" dragon castle 龙城堡 {' '.join(SOME)}"
 
 
+SIZES = (1024, 1024), (832, 1216), (1216, 832)
 PROJECTS = (60, 25, 10, 4, 1)  # percent of the rows in each of them
 
 
@@ -138,6 +141,8 @@ def fill(pictures: int, seed: int = 7) -> None:
         _continue_sequences()  # what is open comes through the ORM
         _asked(people)
         _trained(dice, max(40, round(200 * share)), max(60, round(2_000 * share)), people, versions)
+        if find_spec("generation.keeping"):  # or filled with the code of before
+            import_module(f"{__package__}.kept" if __package__ else "kept").fill(Table, dice, people, share)
     _index()
     _share()
     _settle()
@@ -268,7 +273,13 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                     "prompt": text,
                     "final_prompt": text,
                     "seeds": json.dumps(seeds),
-                    "snapshot": json.dumps({**frozen, "prompt": text, "final_prompt": text, "seeds": seeds}),
+                    "snapshot": json.dumps(
+                        {**frozen, **_preset(pk, number), "prompt": text, "final_prompt": text, "seeds": seeds}
+                    ),
+                    "checkpoint": _checkpoint(pk, number),
+                    "visibility": "private" if pk % 25 == 3 else "team",
+                    "width": SIZES[pk % 3][0],
+                    "height": SIZES[pk % 3][1],
                     "snapshot_sha256": hashlib.sha256(str(pk).encode()).hexdigest(),
                     "is_face": pk % 50 == 0,
                     "project_id": project(pk),
@@ -310,12 +321,29 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                         "pixel_sha256": digest[::-1],
                         "project_id": project(pk),
                         "created_at": at,
+                        "width": SIZES[pk % 3][0],
+                        "height": SIZES[pk % 3][1],
+                        "has_alpha": pk % 20 == 7,
                     }
                 )
         tasks.write(task_rows)
         mixes.write(mix_rows)
         attempts.write(prompt_rows)
         stored.write(picture_rows)
+
+
+def _checkpoint(task: int, tasks: int) -> str:
+    """One in ten has the second one, one in 5,000 a rare one, and at least some have."""
+    if task % min(5_000, max(20, tasks // 5)) == 12:
+        return "rare.safetensors"
+    return "second.safetensors" if task % 10 == 0 else "sd_xl_base_1.0.safetensors"
+
+
+def _preset(task: int, tasks: int) -> dict[str, Any]:
+    """One in seven has a preset, one in 5,000 a rare one."""
+    if task % min(5_000, max(20, tasks // 5)) == 11:
+        return {"frame": {"preset": "Rare preset"}}
+    return {"frame": {"preset": "Dense preset"}} if task % 7 == 1 else {}
 
 
 def _asked(people: Sequence[int]) -> None:
@@ -439,6 +467,18 @@ def _index() -> None:
     indexing.start_over()
     while indexing.index_slice(60):
         pass
+    _rate()
+
+
+def _rate() -> None:
+    """The averages of one picture in thirteen."""
+    from django.db.models import F
+
+    from generation.pictures import models
+
+    if hasattr(models, "SearchStyle"):  # or filled with the code of before
+        entries = models.SearchEntry.objects.annotate(place=F("picture") % 13).filter(place=1)
+        entries.update(rating=100 + 50 * (F("picture") % 9))
 
 
 def _share() -> None:

@@ -13,6 +13,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client, RequestFactory
 from django.utils.html import escape
 
+from generation.keeping.forms import BoardForm, NewBoardForm
+from generation.keeping.models import Board
 from generation.ordering.forms import OrderForm
 from styles.forms import ImportForm, PresetForm, SafeRangeForm, StrengthForm, StyleForm
 from styles.import_models import LoraImport
@@ -138,6 +140,10 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
         lambda data: DatasetForm(data, user=ada),
         {"name": "A", "template": "{trigger}, {caption}", "resolution": "1024", "repeats": "1"},
     ),
+    BoardForm: lambda ada: Case(
+        lambda data: BoardForm(data, instance=Board(owner=ada)), {"name": "A", "visibility": "team"}
+    ),
+    NewBoardForm: lambda _ada: Case(NewBoardForm, {"name": "A"}),
     BulkForm: lambda _ada: Case(BulkForm, {}),
     ProposeForm: proposal,
     CropForm: lambda _ada: Case(lambda data: CropForm(data) if data else crop_form(1, "a.png", x=50, y=50), {}),

@@ -33,20 +33,24 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download", "tile-acts",
+    "board", "boards", "face", "gallery", "gallery-counts", "gallery-page", "job", "job-card", "live", "marks",
+    "other-styles", "picture", "picture-download", "studio", "tile-acts", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
-    "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
-    "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
-    "picture-cover", "face-ask", "strength", "safe-range", "variations", "job-variations",
+    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "cancel", "cancel-waiting",
+    "clear", "compose", "delete-filter", "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again",
+    "generate", "job-variations", "mark", "move-to-front", "picture-cover", "picture-delete", "picture-restore",
+    "reference", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "strength",
+    "variations",
 }  # fmt: skip
 WITH_NUMBER = {
-    "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download", "variations", "job-variations",
+    "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "cancel",
+    "delete-filter", "fetch-again", "job", "job-card", "job-variations", "mark", "move-to-front", "picture",
+    "picture-cover", "picture-delete", "picture-download", "picture-restore", "rename-filter", "retry",
+    "retry-smaller", "variations",
 }  # fmt: skip
-WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
-WITH_VERSION = {"version-faces", "strength", "safe-range"}
+WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
+WITH_VERSION = {"safe-range", "strength", "version-faces"}
 WITH_PURPOSE = {"face", "face-ask"}
 
 

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.django_db
 
 def test_every_address_is_in_this_table() -> None:
     assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
-        "found-loras"
-    }  # which takes both, see test_unclaimed_loras
+        "found-loras", "board-new", "board-edit", "board-choose",
+    }  # which take both, see test_unclaimed_loras and test_boards  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))

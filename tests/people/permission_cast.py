@@ -12,6 +12,8 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
+from generation.keeping import boards, marks
+from generation.keeping.models import Board
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -54,6 +56,7 @@ class Cast:
         self.probe = Probe.objects.create(prompt="a hill")
         self._styles()
         self._pictures()
+        self._kept()
         self._datasets()
         self._trainings()
         self.upload = Upload.objects.create(
@@ -97,6 +100,11 @@ class Cast:
         self.picture.thumbnail.save("a.webp", ContentFile(png()), save=False)
         self.picture.save()
 
+    def _kept(self) -> None:
+        self.board = Board.objects.create(name="Moods", owner=self.maker)
+        boards.add(self.maker, self.board, [self.picture.pk])
+        marks.set_favourite(self.maker, [self.picture.pk], True)
+
     def _datasets(self) -> None:
         self.dataset = Dataset.objects.create(name="Hills", owner=self.maker)
         self.image = DatasetImage(
@@ -136,5 +144,5 @@ class Cast:
 
     def make_private(self) -> None:
         """From here on only its maker and owners of the studio may know of anything that can be private."""
-        for model in (GenerationTask, Dataset, DatasetJob, TrainingJob):
+        for model in (GenerationTask, Board, Dataset, DatasetJob, TrainingJob):
             model._base_manager.update(visibility=Visibility.PRIVATE)

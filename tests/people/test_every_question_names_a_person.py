@@ -39,9 +39,14 @@ WORKSHOPS = {
     "styles.management": COMMAND,
     "styles.models": "versions of one style are numbered and published whoever sees them",
     "generation.engines.unclaimed_loras": "a file has an owner, whoever sees that",
+    "generation.keeping.admin": ADMIN,
+    "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
+    "generation.keeping.marks": "what the team thinks is counted over everybody's",
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
+    "generation.pictures.upkeep.entries": WORKER,
+    "generation.pictures.upkeep.facts": WORKER,
     "generation.pictures.upkeep.indexing": WORKER,
     "generation.pictures.upkeep.sharing": WORKER,
     "generation.pictures.job_cards": "is given tasks that its caller may see",
@@ -236,7 +241,7 @@ def test_a_page_that_forgets_it_is_found() -> None:
 
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
-        "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage", "DatasetJob", "DatasetSnapshot",
-        "GeneratedImage", "GenerationTask", "LoraImport", "Preset", "Reading", "Style", "StyleCount", "StyleVersion",
-        "TrainingJob",
+        "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
+        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "Preset", "Reading",
+        "Style", "StyleCount", "StyleVersion", "TrainingJob",
     }  # fmt: skip

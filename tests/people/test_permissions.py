@@ -21,12 +21,13 @@ from tests.people.permission_cast import PEOPLE, Cast
 # What each of PEOPLE gets: y an answer, i the way to sign in, l the admin's, n "not allowed", 0 "not there",
 # . "no such method".
 EVERYBODY, TEAM, CURATORS, MAKERS, OWN = "yyyyy", "iyyyy", "innyy", "inyyy", "i0y00"
+ITS_OWNER = "inyny"  # and owners of the studio, but no other curators
 NO, NOBODY = "i....", "....."
 ANSWERS = {200, 201, 204, 301, 302, 304, 400, 409, 415, 422, 503}
 # Only their makers and owners of the studio know of these, if they are private.
 PRIVATE = {
-    "task", "picture", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job", "training",
-    "checkpoint", "reading",
+    "task", "picture", "board", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job",
+    "training", "checkpoint", "reading",
 }  # fmt: skip
 
 
@@ -88,6 +89,18 @@ RULES: dict[str, Rule] = {
     "generation:picture-delete": action(MAKERS, "picture"),
     "generation:picture-restore": action(MAKERS, "picture"),
     "generation:picture-cover": action(CURATORS, "picture", style="{base}"),
+    "generation:mark": action(TEAM, "picture", stars="3"),
+    "generation:marks": page(),
+    "generation:boards": page(),
+    "generation:board-new": form(TEAM),
+    "generation:board-choose": Rule("i0000", "i0000"),  # of no picture
+    "generation:board": page("board"),
+    "generation:board-edit": form(ITS_OWNER, "board"),
+    "generation:board-delete": action(ITS_OWNER, "board"),
+    "generation:board-restore": action(ITS_OWNER, "board"),
+    "generation:board-remove": action(TEAM, "board", picture="{picture}"),
+    "generation:board-put-back": Rule(NO, "i0000", "board"),  # at no position
+    "generation:board-arrange": action(ITS_OWNER, "board", cover="{picture}"),
     "generation:version-faces": page("version"),
     "generation:face": page("version"),
     "generation:face-ask": action(CURATORS, "version"),
@@ -264,7 +277,7 @@ def letter(answer: HttpResponseBase) -> str:
 
 def filled(cast: Cast, rule: Rule) -> dict[str, str]:
     """The fields that are sent, with what they name."""
-    names = {"dataset": cast.dataset.slug, "base": str(cast.base.pk)}
+    names = {"dataset": cast.dataset.slug, "base": str(cast.base.pk), "picture": str(cast.picture.pk)}
     return {name: value.format(**names) for name, value in rule.data.items()}
 
 
@@ -338,6 +351,7 @@ EDITED = (CURATE, CURATE, CURATE, CURATE)
 LOOKED_AT = (CLOSED, CURATE, CLOSED, CLOSED)
 CHANGED = (CLOSED, CURATE, CLOSED, CURATE)
 THROWN_AWAY = (CLOSED, CURATE, CURATE, CURATE)
+NOT_MADE = (CLOSED, OWN_IT, OWN_IT, OWN_IT)
 OWNERS = (OWN_IT, OWN_IT, OWN_IT, OWN_IT)
 MODELS = {
     "auth_group": ("group", OWNERS),
@@ -346,6 +360,7 @@ MODELS = {
     "styles_styleversion": ("version", CHANGED),
     "engines_engine": ("engine", EDITED),
     "previews_probe": ("probe", EDITED),
+    "keeping_board": ("board", NOT_MADE),
     "pictures_generationtask": ("task", LOOKED_AT),
     "pictures_engineprompt": ("prompt", LOOKED_AT),
     "pictures_generatedimage": ("picture", LOOKED_AT),

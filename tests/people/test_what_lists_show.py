@@ -16,6 +16,7 @@ from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from generation.keeping.models import Board
 from generation.making import storing
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
@@ -76,6 +77,7 @@ class Scene(Cast):
         GenerationTask.everything.filter(is_face=True).update(visibility=Visibility.TEAM)
         GenerationTask.objects.update(prompt=SECRET, final_prompt=SECRET)
         Dataset.everything.update(name=SECRET, description=SECRET)
+        Board.everything.update(name=SECRET, description=SECRET)
         DatasetJob.objects.update(source_name=SECRET)
         TrainingJob.objects.update(name=SECRET)
 
@@ -84,6 +86,7 @@ class Scene(Cast):
         style, dataset, run = self.style.slug, self.dataset.slug, self.training.pk
         about: dict[str, Sequence[str | int]] = {
             "generation:picture": [self.picture.pk], "generation:job": [self.task.pk],
+            "generation:board": [self.board.pk], "generation:board-edit": [self.board.pk],
             "generation:version-faces": [self.version.pk], "generation:version-engines": [style, 2],
             "styles:style": [style], "styles:edit": [style],
             "training:dataset": [dataset], "training:choose": [dataset], "training:edit": [dataset],

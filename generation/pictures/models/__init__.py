@@ -1,7 +1,7 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
-Each module uses only those before it: references, patterns, engine_prompts, style_counts, search_tables, search_index,
-generated_images, generation_tasks.
+Each module uses only those before it: references, patterns, engine_prompts, style_counts, search_tables, search_facts,
+search_index, generated_images, generation_tasks.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from generation.pictures.models.generation_tasks import (
 from generation.pictures.models.patterns import Pattern
 from generation.pictures.models.references import Reference
 from generation.pictures.models.search_tables import (
+    FactProgress,
+    Orientation,
     SearchDocument,
     SearchEntry,
+    SearchKind,
+    SearchName,
     SearchPart,
     SearchProgress,
+    SearchStyle,
     SearchUse,
     SearchWord,
 )
-from generation.pictures.models.style_counts import StyleCount
+from generation.pictures.models.style_counts import PictureCount, StyleCount
 
 __all__ = [
     "LEAST_SIDE",
@@ -37,17 +42,23 @@ __all__ = [
     "MOST_SIDE",
     "MOST_STYLES",
     "EnginePrompt",
+    "FactProgress",
     "GeneratedImage",
     "GenerationTask",
     "LivePictures",
+    "Orientation",
     "Pattern",
+    "PictureCount",
     "PictureQuerySet",
     "PromptQuerySet",
     "Reference",
     "SearchDocument",
     "SearchEntry",
+    "SearchKind",
+    "SearchName",
     "SearchPart",
     "SearchProgress",
+    "SearchStyle",
     "SearchUse",
     "SearchWord",
     "Slot",

@@ -18,6 +18,7 @@ from generation.engines.models import Engine
 from generation.pictures.models import search_index, style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
+from stylestudio.database.prepared import OftenUsed
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet
 
@@ -37,9 +38,9 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
         # The database seeks in the index by the first condition.
         return self.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
 
-    def newest(self, size: int, before: tuple[datetime, int] | None = None) -> list[GeneratedImage]:
-        """The first `size` in this order, or those after a key."""
-        return list((self.before(*before) if before else self)[:size])
+    def after(self, moment: datetime, pk: int) -> Self:
+        """Those that come before this key in the order of the gallery."""
+        return self.filter(Q(created_at__gte=moment), Q(created_at__gt=moment) | Q(pk__gt=pk))
 
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""
@@ -65,7 +66,7 @@ class WantedPictures(LivePictures):
         return super().get_queryset().filter(Exists(tasks.objects.filter(pk=OuterRef("task_id"))))
 
 
-class GeneratedImage(InProject):
+class GeneratedImage(OftenUsed, InProject):
     """A stored picture. The row exists only if the file does."""
 
     task = models.ForeignKey(
@@ -74,6 +75,7 @@ class GeneratedImage(InProject):
     index = models.PositiveSmallIntegerField()
     prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
     file = models.FileField(upload_to="outputs/%Y/%m")
+    name = models.CharField(max_length=255, blank=True, default="", db_default="")  # of the file that was taken over
     thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
     seed = models.BigIntegerField()
     width = models.PositiveIntegerField()
@@ -146,6 +148,7 @@ class GeneratedImage(InProject):
             moved = GeneratedImage.everything.filter(pk=self.pk, deleted_at=None).update(deleted_at=now)
             if moved:
                 style_counts.add(self.task, -1)
+                search_index.remove_picture(self)
         self.deleted_at = self.deleted_at or now
         return moved, {"pictures.GeneratedImage": moved}
 
@@ -154,5 +157,5 @@ class GeneratedImage(InProject):
         with transaction.atomic():
             if GeneratedImage.everything.filter(pk=self.pk, deleted_at__isnull=False).update(deleted_at=None):
                 style_counts.add(self.task, 1)
-                search_index.add_picture(self)  # what was in the trash while older pictures were indexed is not
+                search_index.add_picture(self)
         self.deleted_at = None

@@ -1,4 +1,4 @@
-"""Writing the index of the word search: when a task is ordered and when a picture is stored.
+"""Writing what searches and walls find: when a task is ordered and when a picture is stored.
 
 Each function belongs into the transaction of what it adds, so that a search finds exactly the pictures there are.
 """
@@ -6,21 +6,22 @@ Each function belongs into the transaction of what it adds, so that a search fin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Model
 
+from generation.pictures.models import search_facts
+from generation.pictures.models.search_facts import Entry, Facts, Kind
 from generation.pictures.models.search_tables import SearchDocument, SearchEntry, SearchPart, SearchUse, SearchWord
+from generation.pictures.models.statements import insert, look_up
 from stylestudio.text import search_words
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_KEY = 64  # bytes
-_MOST_PARAMETERS = 500  # of a statement
 _TURN = 7_243_309_127  # the number of an advisory lock in PostgreSQL, chosen so that others are unlikely to use it
 
 
@@ -63,24 +64,34 @@ class Made(Protocol):
     def created_at(self) -> datetime:
         """When it was stored."""
 
+    @property
+    def name(self) -> str:
+        """The name of its file, if that was taken over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a picture is found by: the folded prompt, its styles by key, and whether it only shows one."""
+    """What a picture is found by: the folded prompt, its styles by key, and whether it only shows one; or a name."""
 
     text: str
     styles: tuple[int, ...] = ()
     is_face: bool = False
+    is_name: bool = False
 
     @classmethod
     def of(cls, prompt: str, styles: Iterable[int], *, is_face: bool) -> Content:
         """That of a task."""
         return cls(search_words.fold(prompt), tuple(sorted(set(styles))), is_face)
 
+    @classmethod
+    def of_name(cls, name: str) -> Content:
+        """That of a file's name."""
+        return cls(search_words.fold(name), is_name=True)
+
     @property
     def digest(self) -> bytes:
         """By which equal ones are found."""
-        marks = f"{self.is_face}\0{self.styles}\0{self.text}"
+        marks = f"{'name' if self.is_name else self.is_face}\0{self.styles}\0{self.text}"
         return hashlib.sha256(marks.encode()).digest()[:16]
 
     def keys(self) -> dict[bytes, str]:
@@ -112,21 +123,51 @@ def time_of(moment: int) -> datetime:
 
 def add_task(task: Asked) -> int:
     """The key of the task's document, which is added if it is the first one of its kind."""
-    # Known without a query in most cases.
-    styles = task.mix.order_by().values_list("version__style", flat=True) if task.snapshot.get("styles", True) else ()
-    content = Content.of(task.final_prompt, styles, is_face=task.is_face)
+    return _document(task, _styles(task))
+
+
+def _styles(task: Asked) -> list[tuple[int, int]]:
+    """The styles of a task, each with its version, by key. That there are none is known without a query."""
+    if not task.snapshot.get("styles", True):
+        return []
+    return list(task.mix.order_by().values_list("version__style", "version"))
+
+
+def _document(task: Asked, styles: Iterable[tuple[int, int]]) -> int:
+    content = Content.of(task.final_prompt, [style for style, _version in styles], is_face=task.is_face)
+    return known_documents([content]).get(content) or add_document(content)
+
+
+def name_document(name: str) -> int | None:
+    """The key of the document of a file's name, which is added if it is the first one; None for no name."""
+    if not name:
+        return None
+    content = Content.of_name(name)
     return known_documents([content]).get(content) or add_document(content)
 
 
 def add_picture(picture: Made) -> None:
-    """Let searches find the picture; it may be known."""
-    add_entries([(picture.pk, picture.project_id, add_task(picture.task), moment_of(picture.created_at))])
+    """Let searches and walls find the picture; it may be known."""
+    task = picture.task
+    styles = _styles(task)
+    names = search_facts.name_keys([task])
+    kind = Kind.of(picture, task, is_base=not styles, names=names)
+    [key] = search_facts.kind_keys([kind]).values()
+    facts = Facts.of(picture, task, kind=key, names=names, named=name_document(picture.name))
+    document, moment = _document(task, styles), moment_of(picture.created_at)
+    search_facts.add_entries([Entry(picture.pk, picture.project_id, document, moment, facts, styles)])
 
 
-def add_entries(rows: Sequence[tuple[int, int, int, int]]) -> None:
-    """Add pictures with their projects, documents and moments; they may be known."""
-    with connection.cursor() as cursor:
-        _insert(cursor, SearchEntry, ("picture_id", "project_id", "document_id", "moment"), rows)
+def remove_picture(picture: Made) -> None:
+    """Let nothing find the picture any more."""
+    styles = [style for style, _version in _styles(picture.task)]
+    search_facts.remove_entries([(picture.pk, picture.project_id, moment_of(picture.created_at), styles)])
+
+
+def rate(picture: int, average: float | None) -> None:
+    """Tell walls the team's average rating of a picture, of 1 to 5; None if nobody has rated it."""
+    rating = None if average is None else round(100 * average)
+    SearchEntry.objects.filter(pk=picture).update(rating=rating)
 
 
 def known_documents(contents: Iterable[Content]) -> dict[Content, int]:
@@ -135,7 +176,7 @@ def known_documents(contents: Iterable[Content]) -> dict[Content, int]:
     if not by_digest:
         return {}
     with connection.cursor() as cursor:
-        return {by_digest[digest]: pk for digest, pk in _look_up(cursor, SearchDocument, "digest", by_digest)}
+        return {by_digest[digest]: pk for digest, pk in look_up(cursor, SearchDocument, "digest", by_digest)}
 
 
 def add_document(content: Content) -> int:
@@ -147,44 +188,20 @@ def add_document(content: Content) -> int:
             if known := known_documents([content]).get(content):
                 return known
         row = [content.digest, content.text, content.is_face]
-        _insert(cursor, SearchDocument, ("digest", "text", "is_face"), [row])
-        [(_digest, document)] = _look_up(cursor, SearchDocument, "digest", [content.digest])
+        insert(cursor, SearchDocument, ("digest", "text", "is_face"), [row])
+        [(_digest, document)] = look_up(cursor, SearchDocument, "digest", [content.digest])
         words = _words(cursor, content.keys())
-        _insert(cursor, SearchUse, ("word_id", "document_id"), [(word, document) for word in sorted(words)])
+        insert(cursor, SearchUse, ("word_id", "document_id"), [(word, document) for word in sorted(words)])
     return document
 
 
 def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> Iterable[int]:
     """The keys of the rows of these words; new ones are added with their parts."""
-    known = dict(_look_up(cursor, SearchWord, "word", keys))
+    known = dict(look_up(cursor, SearchWord, "word", keys))
     if missing := sorted(keys.keys() - known.keys()):
-        _insert(cursor, SearchWord, ("word",), [(key,) for key in missing])
-        added = dict(_look_up(cursor, SearchWord, "word", missing))
+        insert(cursor, SearchWord, ("word",), [(key,) for key in missing])
+        added = dict(look_up(cursor, SearchWord, "word", missing))
         parts = [(part.encode(), added[key]) for key in missing for part in sorted(search_words.parts(keys[key]))]
-        _insert(cursor, SearchPart, ("part", "word_id"), parts)
+        insert(cursor, SearchPart, ("part", "word_id"), parts)
         known |= added
     return known.values()
-
-
-# An order waits for these. For rows as small as here, the ORM takes several times as long as the database does.
-
-
-def _look_up(
-    cursor: CursorWrapper, model: type[Model], column: str, keys: Iterable[bytes]
-) -> Iterator[tuple[bytes, int]]:
-    """The rows that have one of the keys in this column: that and their primary key."""
-    wanted = list(keys)
-    for begin in range(0, len(wanted), _MOST_PARAMETERS):
-        some = wanted[begin : begin + _MOST_PARAMETERS]
-        places = ", ".join(["%s"] * len(some))
-        statement = f'SELECT "{column}", "id" FROM "{model._meta.db_table}" WHERE "{column}" IN ({places})'  # noqa: S608
-        cursor.execute(statement, some)
-        yield from ((bytes(key), pk) for key, pk in cursor.fetchall())
-
-
-def _insert(cursor: CursorWrapper, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Add rows, but for those that are there."""
-    if rows:
-        names, places = ", ".join(f'"{column}"' for column in columns), ", ".join(["%s"] * len(columns))
-        statement = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places}) ON CONFLICT DO NOTHING'  # noqa: S608
-        cursor.executemany(statement, rows)

@@ -1,6 +1,6 @@
-"""How many pictures were made with each style, counted when a picture comes or goes.
+"""How many pictures each person made, and with each style, counted when a picture comes or goes.
 
-A page with all styles would otherwise count every picture that was ever made.
+A page with all styles, or the number above the gallery, would otherwise count every picture that was ever made.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Sum
 
+from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import OwnedQuerySet, Person, Visibility
 
 
@@ -21,6 +22,10 @@ class Made(Protocol):
     @property
     def is_face(self) -> bool:
         """Whether it only shows a style."""
+
+    @property
+    def project_id(self) -> Any:
+        """The key of the project it belongs to."""
 
     @property
     def owner_id(self) -> int:
@@ -71,9 +76,54 @@ class StyleCount(models.Model):
         return f"{self.style}: {self.pictures}"
 
 
+class PictureCountQuerySet(OwnedQuerySet["PictureCount"]):
+    """Counts of pictures by person."""
+
+    def total(self) -> int:
+        """The number of pictures."""
+        return int(self.aggregate(sum=Sum("pictures"))["sum"] or 0)
+
+    def by_owner(self) -> dict[int, int]:
+        """The number of pictures by the key of the person; people without any are left out."""
+        rows = self.order_by().values_list("owner").annotate(sum=Sum("pictures"))
+        return {owner: total for owner, total in rows if total}
+
+
+class PictureCount(InProject):
+    """Pictures of one person in a project that the same people may see.
+
+    Neither pictures in the trash count nor those that only show a style.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    visibility = models.CharField(max_length=10, choices=Visibility.choices)
+    pictures = models.IntegerField(default=0)
+
+    objects: ClassVar[PictureCountQuerySet] = PictureCountQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "owner", "visibility"], name="picturecount_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner}: {self.pictures}"
+
+
+_COUNT = f"""
+INSERT INTO "{PictureCount._meta.db_table}" ("project_id", "owner_id", "visibility", "pictures") VALUES (%s, %s, %s, %s)
+ON CONFLICT ("project_id", "owner_id", "visibility")
+DO UPDATE SET "pictures" = "{PictureCount._meta.db_table}"."pictures" + EXCLUDED."pictures"
+"""  # noqa: S608 - names of ours
+
+
 def add(task: Made, number: int) -> None:
     """Count `number` more pictures of a task, or fewer. Call it in the transaction that stores or removes them."""
-    if task.is_face or not task.snapshot.get("styles", True):  # known without a query
+    if task.is_face:
+        return
+    with connection.cursor() as cursor:  # a tenth of what the ORM takes
+        cursor.execute(_COUNT, [task.project_id, task.owner_id, task.visibility, number])
+    if not task.snapshot.get("styles", True):  # known without a query
         return
     for style in sorted(set(task.mix.order_by().values_list("version__style", flat=True))):
         row, _made = StyleCount.objects.get_or_create(

@@ -6,24 +6,16 @@ search looks through the older pictures as it did before.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
 
-from generation.pictures.models import GeneratedImage, GenerationTask, SearchProgress, TaskStyle
-from generation.pictures.models.search_index import (
-    Content,
-    add_document,
-    add_entries,
-    known_documents,
-    moment_of,
-    time_of,
-)
+from generation.pictures.models import GeneratedImage, SearchProgress
+from generation.pictures.models.search_facts import add_entries
+from generation.pictures.models.search_index import moment_of, time_of
 from generation.pictures.upkeep import slices
+from generation.pictures.upkeep.entries import entries_of
 from stylestudio.host.health_facts import Fact
 from stylestudio.models import Project
 from stylestudio.processes.doctor import Finding
@@ -46,7 +38,7 @@ def _index_batch(number: int) -> bool:
         if progress is None or progress.is_done:  # or another worker is at it
             return False
         rows = _older(progress, number)
-        _add(rows)
+        add_entries(entries_of(rows))
         progress.is_done = len(rows) < number
         if rows:
             progress.picture, progress.moment = rows[-1].pk, moment_of(rows[-1].created_at)
@@ -54,42 +46,15 @@ def _index_batch(number: int) -> bool:
     return not progress.is_done
 
 
-class Older(NamedTuple):
-    """A picture that comes after the last one that was indexed."""
-
-    created_at: datetime
-    pk: int
-    project: int
-    task: int
-
-
-def _older(progress: SearchProgress, number: int) -> list[Older]:
+def _older(progress: SearchProgress, number: int) -> list[GeneratedImage]:
     """The newest pictures after the last one. One in the trash is indexed when it is restored."""
     pictures = GeneratedImage.with_previews.newest_first()
     if progress.moment is not None and progress.picture is not None:
         pictures = pictures.before(time_of(progress.moment), progress.picture)
-    found: list[Older] = []
+    found: list[GeneratedImage] = []
     for project in Project.objects.values_list("pk", flat=True):  # an index has the order of each project
-        rows = pictures.filter(project=project).values_list("created_at", "pk", "project", "task")
-        found += (Older(*row) for row in rows[:number])
-    return sorted(found, reverse=True)[:number]
-
-
-def _add(rows: Sequence[Older]) -> None:
-    contents = _contents({row.task for row in rows})
-    documents = known_documents(contents.values())
-    for content in contents.values():
-        if content not in documents:
-            documents[content] = add_document(content)
-    add_entries([(row.pk, row.project, documents[contents[row.task]], moment_of(row.created_at)) for row in rows])
-
-
-def _contents(tasks: Iterable[int]) -> dict[int, Content]:
-    styles: dict[int, list[int]] = defaultdict(list)
-    for task, style in TaskStyle.objects.filter(task__in=tasks).values_list("task", "version__style"):
-        styles[task].append(style)
-    rows = GenerationTask.everything.filter(pk__in=tasks).order_by().values_list("pk", "final_prompt", "is_face")
-    return {pk: Content.of(prompt, styles[pk], is_face=is_face) for pk, prompt, is_face in rows}
+        found += pictures.filter(project=project)[:number]
+    return sorted(found, key=lambda picture: (picture.created_at, picture.pk), reverse=True)[:number]
 
 
 def is_done() -> bool:
