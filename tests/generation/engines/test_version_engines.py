@@ -10,8 +10,8 @@ from django.urls import reverse
 from generation.engines import installs
 from generation.engines.models import Engine
 from styles.models import Style
-from tests.pages import tight
 from tests.generation.engines.installed import engine_at, styled
+from tests.pages import tight
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_on_its_way")]
 

@@ -217,9 +217,10 @@ class TrainingForm(StudioForm):
         if before is None or chosen is None or before == chosen:
             return False
         usual = proposed(before, self.user)
+        typed: Any = self.data  # a copy of what was sent, see `_whole`
         for name, value in proposed(chosen, self.user).items():
             if self.raw(name) in ("", usual[name]):
-                self.data[name] = value
+                typed[name] = value
         return True
 
     @cached_property
