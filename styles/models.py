@@ -357,11 +357,7 @@ class StyleVersion(ForEngines):
 
     @property
     def training_facts(self) -> list[tuple[str, str]]:
-        """Label and value of what the file says of its training, in the reader's language.
-
-        Rooms of trainers know their own settings: "training_words" of a room is a function of a setting's name and
-        value that returns its label and its value in words, or None.
-        """
+        """Label and value of what the file says of its training, in words: those of rooms of trainers come first."""
         in_words = list(rooms.contributed("training_words"))
         facts = labelled(tuple((str(key), str(value)) for key, value in self.training))
         return [next(filter(None, (told(label, value) for told in in_words)), (label, value)) for label, value in facts]

@@ -7,66 +7,31 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
-from styles.models import State, Style, StyleVersion
+from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
 from tests.pages import downloaded, tight
 from tests.training.conftest import AddPicture
-from tests.training.scripted import Scripted, ask, lora_file, resize, train
+from tests.training.scripted import Scripted, ask, resize
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.placing import place_run
 from training.runs.placing.forms import MOST_CARDS
 from training.runs.running import checkpoints, holds, runner
-from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
 HTMX = {"HX-Request": "true"}
 BLANK = {"style": "new", "style_name": "Gouache", "trainer": "comfyui", "preset": "quick", "probe": ["a hill", ""]}
-
-
-@pytest.fixture
-def filled(dataset: Dataset, add: AddPicture, engine: Engine) -> Dataset:
-    """The dataset with three pictures, and an engine that could train."""
-    for caption in ("red hills", "blue hills", ""):
-        add(caption)
-    known_trainers.register(Scripted(lambda course: None))
-    return dataset
-
-
-@pytest.fixture
-def job(filled: Dataset, ada: User) -> TrainingJob:
-    """Ada's training; it waits."""
-    return ask(filled, ada)
-
-
-@pytest.fixture
-def done(job: TrainingJob, tmp_path: Path) -> TrainingJob:
-    """The training after its last step, with checkpoints at 4 and 8."""
-
-    def act(course: Course) -> None:
-        for step in (4, 8):
-            course.losses(step - 3, [0.5 / step] * 4)
-            course.log(f"said at {step}")
-            course.checkpoint(step, lora_file(tmp_path, step), loss=0.5 / step)
-
-    train(act)
-    job.refresh_from_db()
-    assert job.status == Status.COMPLETED
-    return job
 
 
 def as_(user: User) -> Client:
@@ -304,59 +269,6 @@ def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: U
     assert (version.number, version.state, version.step) == (1, State.PUBLISHED, 8)
     page = client.get(done.style.get_absolute_url()).content.decode()
     assert "Gouache v1 is ready." in page
-
-
-def test_choosing_another_dataset_proposes_its_style_and_keeps_what_was_typed(
-    done: TrainingJob, filled: Dataset, ada: User
-) -> None:
-    other = Dataset.objects.create(owner=ada, name="Bridges", trigger_words="brdg")
-    client = as_(ada)
-    asked = form(other) | {"shown": f"quick comfyui {other.pk}", "style": "new", "style_name": "Bridges"}
-    same = client.post("/training/plan/", asked, headers=HTMX).content.decode()
-    assert 'id="new-style"' not in same
-    asked |= {"dataset": filled.pk, "trigger_words": "my own"}
-    moved = tight(client.post("/training/plan/", asked, headers=HTMX).content.decode())
-    assert re.search(rf'<option value="{done.style.slug}" selected', moved)
-    assert 'value="my own"' in moved and 'hx-swap-oob="true"' in moved
-
-
-def test_the_list_tells_of_each_training_its_lowest_loss_and_what_it_became(done: TrainingJob, ada: User) -> None:
-    client = as_(ada)
-    before = tight(client.get("/training/").content.decode())
-    assert "Lowest loss 0.063 at step 8" in before and ">Done<" in before and "Became" not in before
-    checkpoint = done.checkpoints.last()
-    assert checkpoint
-    client.post(f"/training/checkpoints/{checkpoint.pk}/use/")
-    after = tight(client.get("/training/").content.decode())
-    assert f'<a class="link" href="{done.style.get_absolute_url()}">Became Gouache v1<' in after
-
-
-def test_the_list_asks_as_often_for_many_trainings_as_for_one(done: TrainingJob, ada: User) -> None:
-    client = as_(ada)
-    client.get("/training/")
-    with CaptureQueriesContext(connection) as one:
-        client.get("/training/")
-    for _time in range(3):
-        runner.stop(ask(done.snapshot.dataset, ada), TrainingJob.Stop.KEEP)
-    with CaptureQueriesContext(connection) as many:
-        page = client.get("/training/").content.decode()
-    assert page.count("run-card") == 4
-    assert len(many) == len(one) <= 15
-
-
-def test_the_page_of_a_style_says_how_it_was_trained_in_the_words_of_the_form(done: TrainingJob, ada: User) -> None:
-    checkpoint = done.checkpoints.last()
-    assert checkpoint
-    as_(ada).post(f"/training/checkpoints/{checkpoint.pk}/use/")
-    StyleVersion.objects.filter(pk=checkpoint.version_id).update(
-        training=[["learning_rate", "0.0004"], ["gradient_checkpointing", "True"], ["preset", "quick"], ["odd", "1"]]
-    )
-    page = tight(as_(ada).get(done.style.get_absolute_url()).content.decode())
-    label = parameters.setting("gradient_checkpointing").label
-    assert f'<dt>{label}</dt><dd class="break">yes</dd>' in page
-    assert '<dt>Learning rate</dt><dd class="break">0.0004</dd>' in page
-    assert '<dt>Preset</dt><dd class="break">Quick look</dd>' in page
-    assert '<dt>odd</dt><dd class="break">1</dd>' in page  # of a trainer that nobody knows
 
 
 def test_a_style_of_somebody_else_gets_no_version_without_a_curator(
