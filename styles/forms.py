@@ -77,7 +77,7 @@ def widen(form: forms.BaseForm, *names: str) -> None:
 
 def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:
     """The range of strengths at which pictures stay intact. See `check_safe_range`."""
-    hint = gettext_lazy("Weights outside are warned of. Empty: not known.")
+    hint = gettext_lazy("You are warned outside this range. Leave it empty if unknown.")
     return (
         strength_field(gettext_lazy("Safe from"), required=False),
         strength_field(gettext_lazy("Safe to"), required=False, help_text=hint),
@@ -131,7 +131,7 @@ class StyleForm(StudioFields, StyleModelForm):
         label=gettext_lazy("File on the engines"), required=False, max_length=255,
         help_text=gettext_lazy(
             "As your engine lists it under models/loras, such as ink_v3.safetensors. "
-            "Empty: the style only adds its trigger words."
+            "Leave it empty if the style only adds its trigger words."
         ),
     )  # fmt: skip
     trigger_words = forms.CharField(
@@ -147,12 +147,12 @@ class StyleForm(StudioFields, StyleModelForm):
     checkpoint = forms.CharField(
         label=gettext_lazy("Checkpoint"), required=False, max_length=255,
         widget=forms.TextInput(attrs={"list": "checkpoints"}),
-        help_text=gettext_lazy("For a style that needs its own. Empty: the studio's."),
+        help_text=gettext_lazy("For a style that needs its own. Leave it empty for the studio's."),
     )  # fmt: skip
     lightning = forms.CharField(
         label=gettext_lazy("Lightning file"), required=False, max_length=255,
         widget=forms.TextInput(attrs={"list": "loras"}),
-        help_text=gettext_lazy("The Lightning LoRA that goes with that checkpoint. Empty: the studio's."),
+        help_text=gettext_lazy("The Lightning LoRA that goes with that checkpoint. Leave it empty for the studio's."),
     )  # fmt: skip
     is_another = forms.BooleanField(label=gettext_lazy("This is another style"), required=False)
     bare = ("slider",)

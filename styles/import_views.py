@@ -62,7 +62,7 @@ def review(request: StudioRequest, pk: int) -> HttpResponse:
         return render(request, template, {"form": form}, status=status)
     versions = form.save(request.user)
     style = versions[0].style
-    said = _("%(version)s is here.") % {"version": versions[-1]}
+    said = _("%(version)s is ready.") % {"version": versions[-1]}
     if not request.htmx:
         messages.success(request, said)
         return redirect(style)

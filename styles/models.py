@@ -21,6 +21,7 @@ from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, E
 from styles.import_models import LoraImport  # noqa: F401  Django looks for models here
 from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
+from stylestudio.host import rooms
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
 from stylestudio.people.projects import InProject
@@ -282,9 +283,11 @@ class StyleVersion(ForEngines):
     epoch = models.PositiveIntegerField(_("epoch"), null=True, editable=False)
     step = models.PositiveIntegerField(_("training step"), null=True, editable=False)
     training = models.JSONField(default=list, blank=True, editable=False)  # [label, value] as the file says
-    checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Empty: the studio's own"))
+    checkpoint = models.CharField(
+        _("checkpoint"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own")
+    )
     lightning = models.CharField(
-        _("Lightning file"), max_length=255, blank=True, help_text=_("Empty: the studio's own")
+        _("Lightning file"), max_length=255, blank=True, help_text=_("Leave it empty for the studio's own")
     )
     trigger_words = models.CharField(
         _("trigger words"), max_length=500, blank=True, help_text=_("Separated by commas. Put in front of the prompt")
@@ -354,8 +357,10 @@ class StyleVersion(ForEngines):
 
     @property
     def training_facts(self) -> list[tuple[str, str]]:
-        """Label and value of what the file says of its training, in the reader's language."""
-        return labelled(tuple((str(key), str(value)) for key, value in self.training))
+        """Label and value of what the file says of its training, in words: those of rooms of trainers come first."""
+        in_words = list(rooms.contributed("training_words"))
+        facts = labelled(tuple((str(key), str(value)) for key, value in self.training))
+        return [next(filter(None, (told(label, value) for told in in_words)), (label, value)) for label, value in facts]
 
     @property
     def is_used(self) -> bool:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from styles.models import Kind, Style, StyleQuerySet, StyleVersion
+from styles.models import Kind, State, Style, StyleQuerySet, StyleVersion
 from stylestudio.host import rooms
 from stylestudio.live import page_frame
 from stylestudio.media.disk_use import Shelf
@@ -26,6 +26,14 @@ class ShelfCard:
     style: Style
     version: StyleVersion | None
     pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The cards of the Styles page. `archived`: how many of what was asked for have archived versions alone."""
+
+    cards: list[ShelfCard]
+    archived: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,24 @@ def listed_styles(user: User) -> StyleQuerySet:
     return styles.filter(preview_only=False) if real else styles
 
 
-def shelf(user: User, kind: str = "", words: str = "") -> list[ShelfCard]:
-    """The styles of a type ("" means all) with all of `words` in their name, description or trigger words."""
+def shelf(user: User, kind: str = "", words: str = "", *, archived: bool = False) -> Shelf:
+    """The styles of a type ("" means all) with all of `words` in their name, description or trigger words.
+
+    Those that nobody is offered any more, because all their versions are archived, are shown only with `archived`.
+    """
     styles = listed_styles(user)
     if kind in Kind.values:
         styles = styles.filter(kind=kind)
     found = [style for style in styles if _matches(style, words)]
-    counts = picture_counts(found, user)
-    return [ShelfCard(style, face(style), counts.get(style.pk, 0)) for style in found]
+    hidden = {style.pk for style in found if _is_archived(style)}
+    shown = [style for style in found if archived or style.pk not in hidden]
+    counts = picture_counts(shown, user)
+    return Shelf([ShelfCard(style, face(style), counts.get(style.pk, 0)) for style in shown], len(hidden))
+
+
+def _is_archived(style: Style) -> bool:
+    states = {version.state for version in style.versions.all()}
+    return states == {State.ARCHIVED}
 
 
 def _matches(style: Style, words: str) -> bool:
@@ -82,14 +100,15 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
     return {pk: number for found in counts for pk, number in found.items()}
 
 
-def kind_links(user: User, kind: str, words: str) -> list[KindLink]:
+def kind_links(user: User, kind: str, words: str, *, archived: bool = False) -> list[KindLink]:
     """All, then every type that some style has that `user` may see."""
     used = set(listed_styles(user).filter(is_base=False).order_by().values_list("kind", flat=True))
     choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
     here = reverse("styles:styles")
     links = []
     for value, label in choices:
-        query = urlencode({name: text for name, text in (("kind", value), ("q", words)) if text})
+        asked = {"kind": value, "q": words, "archived": "1" if archived else ""}
+        query = urlencode({name: text for name, text in asked.items() if text})
         links.append(KindLink(str(label or ""), f"{here}?{query}" if query else here, value == kind))
     return links
 

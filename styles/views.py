@@ -29,11 +29,13 @@ from stylestudio.people.trash import page_of_deleted
 
 @require_GET
 def styles(request: StudioRequest) -> HttpResponse:
-    """All styles as wide cards, filtered by ?kind= and ?q=."""
+    """The styles as wide cards, filtered by ?kind= and ?q=; ?archived=1 shows archived ones as well."""
     kind, words = request.GET.get("kind", ""), request.GET.get("q", "").strip()
+    archived = request.GET.get("archived") == "1"
     context = {
-        "cards": queries.shelf(request.user, kind, words),
-        "kinds": queries.kind_links(request.user, kind, words),
+        "shelf": queries.shelf(request.user, kind, words, archived=archived),
+        "kinds": queries.kind_links(request.user, kind, words, archived=archived),
+        "archived": archived,
         "kind": kind,
         "words": words,
     }
@@ -117,7 +119,7 @@ def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
         return redirect(version.style)
     version_added.send_robust(StyleVersion, version=made, user=request.user)
     history.note(request.user, made, "Spelled for engines.")
-    messages.success(request, _("%(version)s is here.") % {"version": made})
+    messages.success(request, _("%(version)s is ready.") % {"version": made})
     return redirect(version.style)
 
 

@@ -280,7 +280,7 @@ class _Making:
             if first:
                 publisher.changed(self.task)
             else:
-                publisher.progressed(self.task, "generation/making/_job_progress.html")
+                publisher.progressed(self.task, "generation/making/_job_moved.html")
 
     def _preview(self, mime: str, data: bytes) -> None:
         now = time.monotonic()
@@ -386,7 +386,7 @@ class _Making:
     def _show_install(self, facts: dict[str, object] | None) -> None:
         if self.task.installing != facts and self._wanted():
             self.task.touch(installing=facts)
-            publisher.progressed(self.task, "generation/making/_job_progress.html")
+            publisher.progressed(self.task, "generation/making/_job_moved.html")
 
     def _send_reference(self, engine: Engine) -> None:
         reference = self.task.reference
@@ -471,7 +471,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 def publish_waiting(most: int = 20) -> None:
     """Publish the new queue positions of the first waiting tasks."""
     for task in GenerationTask.everything.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
-        publisher.progressed(task, "generation/making/_job_progress.html")
+        publisher.progressed(task, "generation/making/_job_moved.html")
 
 
 def sweep() -> None:

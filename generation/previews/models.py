@@ -41,7 +41,7 @@ class Probe(models.Model):
         max_length=20,
         choices=Kind.choices,
         blank=True,
-        help_text=_("Only for styles of this type, and before the general ones. Empty: for all styles"),
+        help_text=_("Only for styles of this type, and before the general ones. Leave it empty for all styles"),
     )
     active = models.BooleanField(_("in use"), default=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
@@ -86,7 +86,7 @@ class Face(models.Model):
         """What the pictures of all places form together."""
 
         SHEET = "sheet", _("Preview sheet")
-        EFFECT = "effect", _("Does it do anything?")
+        EFFECT = "effect", _("Does the style change anything?")
         STRENGTHS = "strengths", _("Strength strip")
 
     version = models.ForeignKey(StyleVersion, on_delete=models.CASCADE, related_name="faces")

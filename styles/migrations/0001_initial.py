@@ -257,13 +257,19 @@ class Migration(migrations.Migration):
                 (
                     "checkpoint",
                     models.CharField(
-                        blank=True, help_text="Empty: the studio's own", max_length=255, verbose_name="checkpoint"
+                        blank=True,
+                        help_text="Leave it empty for the studio's own",
+                        max_length=255,
+                        verbose_name="checkpoint",
                     ),
                 ),
                 (
                     "lightning",
                     models.CharField(
-                        blank=True, help_text="Empty: the studio's own", max_length=255, verbose_name="Lightning file"
+                        blank=True,
+                        help_text="Leave it empty for the studio's own",
+                        max_length=255,
+                        verbose_name="Lightning file",
                     ),
                 ),
                 (

@@ -237,7 +237,7 @@ class ThemeForm(StudioForm):
 
     theme = forms.ChoiceField(
         label=_("Theme"),
-        choices=[("dark", _("Dark")), ("light", _("Light")), ("system", _("As the system"))],
+        choices=[("dark", _("Dark")), ("light", _("Light")), ("system", _("System"))],
         widget=Segments,
         error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose dark, light or system.")),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import Case, CharField, F, IntegerField, Q, Value, When
@@ -20,6 +20,20 @@ MOST_ENDED = 20
 Key = tuple[str, int]  # the name of a job's kind, and its primary key
 
 
+class _Found(NamedTuple):
+    """A job as it is found. `last`: it comes after what people wait for, such as a preview or a sample."""
+
+    kind: str
+    pk: int
+    owner: int
+    last: int
+
+    @property
+    def key(self) -> Key:
+        """What it is loaded by."""
+        return self.kind, self.pk
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A job and the template of its row in the table."""
@@ -30,20 +44,32 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of the page by group, and how many more jobs wait or run than the first two groups show."""
+    """The rows of the page by group, and how many more jobs wait or run than the first two groups show.
+
+    `aside`: how many previews and samples are left out of all groups, or would be.
+    """
 
     own: Sequence[Row]
     others: Sequence[Row]
     ended: Sequence[Row]
     more_own: int
     more_others: int
+    aside: int
 
 
-def table(user: User, *, mine: bool) -> Table:
-    """The jobs that `user` may see; with `mine` only their own."""
-    own, others = _active(user)
-    ended = _ended_today(user, mine=mine)
-    others = [] if mine else others
+def table(user: User, *, mine: bool, previews: bool = False) -> Table:
+    """The jobs that `user` may see; with `mine` only their own.
+
+    Previews and samples, which the program orders itself and many at a time, are among them only with `previews`.
+    """
+    active = [job for job in _active(user) if job.owner == user.pk or not mine]
+    over = [job for job in _ended_today(user) if job.owner == user.pk or not mine]
+    aside = sum(job.last for job in (*active, *over))
+    if not previews:
+        active, over = ([job for job in jobs if not job.last] for jobs in (active, over))
+    own = [job.key for job in active if job.owner == user.pk]
+    others = [job.key for job in active if job.owner != user.pk]
+    ended = [job.key for job in over[:MOST_ENDED]]
     rows = _load([*own[:MOST_ACTIVE], *others[:MOST_ACTIVE], *ended], user)
     return Table(
         own=_found(rows, own),
@@ -51,45 +77,45 @@ def table(user: User, *, mine: bool) -> Table:
         ended=_found(rows, ended),
         more_own=max(len(own) - MOST_ACTIVE, 0),
         more_others=max(len(others) - MOST_ACTIVE, 0),
+        aside=aside,
     )
 
 
-def _active(user: User) -> tuple[list[Key], list[Key]]:
-    """All of one's own, and all others.
+def _active(user: User) -> list[_Found]:
+    """All that wait or run.
 
     Running jobs, then waiting ones: first those moved to the front, then in the order in which they were queued.
     """
     runs = Case(When(status=Status.RUNNING, then=MOST_PRIORITY + 1), default=F("priority"), output_field=IntegerField())
 
     def in_turn(kind: Kind) -> JobQuerySet[Any]:
-        last = Case(When(kind.comes_last, then=1), default=0) if kind.comes_last else Value(0)
-        return kind.model.everything.active().visible_to(user).annotate(front=runs, last=last)
+        return kind.model.everything.active().visible_to(user).annotate(front=runs)
 
-    groups: tuple[list[Key], list[Key]] = [], []
-    for name, pk, owner in _of_all_kinds(in_turn, "-front", "last", "queued_at"):
-        groups[owner != user.pk].append((name, pk))
-    return groups
+    return _of_all_kinds(in_turn, "-front", "last", "queued_at")
 
 
-def _ended_today(user: User, *, mine: bool) -> list[Key]:
-    """The latest jobs that ended since midnight, newest first."""
+def _ended_today(user: User) -> list[_Found]:
+    """The jobs that ended since midnight, newest first."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     today = Q(ended_at__gte=midnight)
-    rows = _of_all_kinds(lambda kind: kind.model.everything.ended().visible_to(user).filter(today), "-ended_at")
-    return [(name, pk) for name, pk, owner in rows if owner == user.pk or not mine][:MOST_ENDED]
+    return _of_all_kinds(lambda kind: kind.model.everything.ended().visible_to(user).filter(today), "-ended_at", "last")
 
 
-def _of_all_kinds(jobs: Callable[[Kind], JobQuerySet[Any]], *order: str) -> list[tuple[str, int, int]]:
-    """(kind, primary key, owner) of jobs of every kind in one order, with one query.
+def _of_all_kinds(jobs: Callable[[Kind], JobQuerySet[Any]], *order: str) -> list[_Found]:
+    """Jobs of every kind in one order, with one query. `last` is among the order.
 
     They are told apart by owner only here: asked for those of one person, SQLite goes through all that person ever did.
     """
-    fields = "of", "pk", "owner", *(field.removeprefix("-") for field in order)
-    parts = [
-        jobs(kind).order_by().annotate(of=Value(kind.name, CharField())).values_list(*fields) for kind in kinds.kinds()
-    ]
+    fields = "of", "pk", "owner", "last", *(field.removeprefix("-") for field in order if field != "last")
+
+    def part(kind: Kind) -> Any:
+        last = Case(When(kind.comes_last, then=1), default=0) if kind.comes_last else Value(0)
+        found = jobs(kind).order_by().annotate(of=Value(kind.name, CharField()), last=last)
+        return found.values_list(*fields)
+
+    parts = [part(kind) for kind in kinds.kinds()]
     rows = parts[0].union(*parts[1:], all=True).order_by(*order, "pk")
-    return [(name, pk, owner) for name, pk, owner, *_turn in rows]
+    return [_Found(*row[:4]) for row in rows]
 
 
 def _load(keys: Iterable[Key], user: User) -> dict[Key, Row]:

@@ -14,11 +14,16 @@ from stylestudio.queue import rows
 
 @require_safe
 def queue(request: StudioRequest) -> HttpResponse:
-    """All active jobs, one's own first, those that ended today, and the engines. ?who=mine shows only one's own."""
+    """All active jobs, one's own first, those that ended today, and the engines.
+
+    ?who=mine shows only one's own, ?previews=1 also previews and samples.
+    """
     who = "mine" if request.GET.get("who") == "mine" else "all"
+    previews = request.GET.get("previews") == "1"
     context = {
         "who": who,
-        "table": rows.table(request.user, mine=who == "mine"),
+        "previews": previews,
+        "table": rows.table(request.user, mine=who == "mine", previews=previews),
         "engine_sections": page_frame.engine_sections(),
         "socket_url": page_frame.socket_url(who),
     }

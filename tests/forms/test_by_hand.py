@@ -19,7 +19,7 @@ BY_HAND = {
     "_board_options.html": (1, ROW),
     "_caption_card.html": (1, ROW),
     "_caption_form.html": (1, "a text beside each picture; its length comes from the model"),
-    "_captions.html": (2, SEARCH),
+    "_captions_filters.html": (2, SEARCH),
     "_choice.html": (1, ROW),
     "_choose.html": (1, SEARCH),
     "_cover_input.html": (1, WIDGET),

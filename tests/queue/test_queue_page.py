@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -135,10 +136,54 @@ def test_what_was_moved_to_the_front_comes_first_of_what_waits(client: Client, a
     assert groups(html)["queue-own"] == ["running", "moved", "first"]
 
 
+def test_previews_and_samples_are_counted_and_shown_on_demand(
+    client: Client, ada: User, bob: User, order: Order
+) -> None:
+    order(ada, "wanted")
+    order(ada, "sample", is_face=True)
+    order(bob, "their sample", is_face=True)
+    order(ada, "ended sample", is_face=True, status=Status.COMPLETED)
+    order(ada, "ended", status=Status.COMPLETED)
+    client.force_login(ada)
+    html = page(client.get(reverse("queue")))
+    assert groups(html) == {"queue-own": ["wanted"], "queue-others": [], "queue-ended": ["ended"]}
+    assert ">Show 3 previews and samples<" in html
+    assert ">Show 2 previews and samples<" in page(client.get(reverse("queue"), {"who": "mine"}))
+    shown = page(client.get(reverse("queue"), {"previews": "1"}))
+    assert groups(shown)["queue-own"] == ["wanted", "sample"] and groups(shown)["queue-others"] == ["their sample"]
+    assert set(groups(shown)["queue-ended"]) == {"ended", "ended sample"}
+    assert ">Hide previews and samples<" in shown and "?who=mine&amp;previews=1" in shown
+
+
+def test_five_thousand_waiting_jobs_cost_no_more_questions(
+    client: Client, ada: User, order: Order, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    first = order(ada, "a fox")
+    values = {field.attname: getattr(first, field.attname) for field in GenerationTask._meta.concrete_fields}
+    GenerationTask.everything.bulk_create(
+        GenerationTask(**values | {"id": None, "request_id": uuid.uuid4(), "is_face": bool(number % 2)})
+        for number in range(5000)
+    )
+    client.force_login(ada)
+    client.get(reverse("queue"))
+    with django_assert_max_num_queries(15):
+        html = page(client.get(reverse("queue")))
+    assert len(groups(html)["queue-own"]) == queue_rows.MOST_ACTIVE
+    assert "and 2401 more" in html and "Show 2,500 previews and samples" in html
+
+
+def test_a_row_says_when_it_is_ready_and_what_is_over_when_it_ended(client: Client, ada: User, order: Order) -> None:
+    order(ada, "ended", status=Status.COMPLETED, ended_at=timezone.now() - timedelta(minutes=3))
+    client.force_login(ada)
+    html = page(client.get(reverse("queue")))
+    [ready] = re.findall(r'<td class="eta dim">(.*?)</td>', html)
+    assert "-ready" in ready and ">3 min ago<" in ready
+
+
 def test_an_empty_queue_says_so_and_leads_to_the_studio(client: Client, ada: User) -> None:
     client.force_login(ada)
     html = client.get(reverse("queue")).content.decode()
-    assert "Nothing of yours is waiting or running." in html
+    assert "You have nothing waiting or running." in html
     assert groups(html) == {"queue-own": [], "queue-others": []}
 
 

@@ -205,7 +205,7 @@ def test_a_press_makes_a_new_version_and_pictures_keep_naming_the_old_one(owner:
     copies.check_earlier()
     task = orders.place(Order(prompt="a", mix=(Ingredient(version, 0.8),)), owner)
     answer = desk.post(reverse("styles:respell", args=[version.style.slug, 1]), follow=True)
-    assert "Old moss v2 is here." in answer.content.decode()
+    assert "Old moss v2 is ready." in answer.content.decode()
     old, new = version.style.versions.order_by("number")
     assert (old.state, new.state) == (State.ARCHIVED, State.PUBLISHED)
     assert task.mix.get().version == old and not old.engines_copy and old.file.name != new.file.name

@@ -60,7 +60,7 @@ def test_what_is_found_in_a_file_is_shown_before_anything_becomes_of_it(desk: Cl
 def test_confirming_makes_a_style_with_everything_that_is_known(desk: Client, curator: User) -> None:
     row = brought(desk)
     page = desk.post(row.get_absolute_url(), values(row, name="Aquarelle"), follow=True)
-    assert page.status_code == 200 and "Aquarelle v1 is here." in page.content.decode()
+    assert page.status_code == 200 and "Aquarelle v1 is ready." in page.content.decode()
     version = StyleVersion.objects.get()
     assert (version.style.name, version.style.owner, version.state) == ("Aquarelle", curator, State.PUBLISHED)
     assert (version.rank, version.alpha, version.family, version.source) == (4, 8.0, "sdxl", "imported")

@@ -61,10 +61,21 @@ def test_everybody_sees_the_styles_and_only_curators_the_buttons(
     assert "/?style=ink-mist" in one
     assert "Edit" not in one
     assert "Delete" not in one
+    assert "Train a style" in page
     client.force_login(curator)
     assert "New style" in client.get(reverse("styles:styles")).content.decode()
     assert "Delete" in client.get(ink.get_absolute_url()).content.decode()
     assert "Delete" not in client.get(base.get_absolute_url()).content.decode()
+
+
+def test_a_style_with_archived_versions_alone_is_shown_on_demand(client: Client, ada: User, ink: Style) -> None:
+    for version in ink.versions.all():
+        version.archive()
+    client.force_login(ada)
+    page = client.get(reverse("styles:styles")).content.decode()
+    assert "Ink &amp; mist" not in page and "Show 1 archived" in page
+    shown = client.get(reverse("styles:styles"), {"archived": "1"}).content.decode()
+    assert "Ink &amp; mist" in shown and "Hide archived" in shown
 
 
 @pytest.mark.parametrize(

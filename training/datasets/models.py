@@ -57,7 +57,7 @@ class Dataset(InProject):
         _("trigger words"),
         max_length=200,
         blank=True,
-        help_text=_("They call the style, such as gouachefield painting"),
+        help_text=_("Words that switch the style on, for example gouachefield painting"),
     )
     # Captions never contain the trigger: it is added when they are passed to a trainer.
     template = models.CharField(
@@ -81,7 +81,7 @@ class Dataset(InProject):
         _("resolution"),
         default=1024,
         validators=[MinValueValidator(256), MaxValueValidator(2048), StepValueValidator(64)],
-        help_text=_("Side in pixels of the square whose area every training picture has"),
+        help_text=_("Training size in pixels: a square of this side, or the same area"),
     )
     repeats = models.PositiveSmallIntegerField(
         _("repeats"),

@@ -48,7 +48,7 @@ def dataset(request: StudioRequest, slug: str) -> HttpResponse:
 @once
 def new(request: StudioRequest) -> HttpResponse:
     """Create a dataset."""
-    return _form_page(request, Dataset(owner=request.user), _("%(name)s is here. Drop pictures into it."))
+    return _form_page(request, Dataset(owner=request.user), _("%(name)s is created. Drop pictures in."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -16,6 +16,7 @@ class RunsConfig(rooms.Room):
     is_curated = True
     beats = ("training.runs.running.holds:held.renew",)
     engine_holders = ("training.runs.running.runner:holding",)
+    training_words = ("training.runs.configuration:in_words",)
     receivers = {
         "generation.engines.signals:returned": ("training.runs.tasks:hear_of_engine",),
         "training.runs.signals:happened": (

@@ -44,17 +44,24 @@ def _asked(job: TrainingJob) -> dict[str, str]:
     if job.left_out:
         names = DatasetImage.everything.filter(pk__in=job.left_out).values_list("source_name", flat=True)
         facts[gettext("Left out")] = ", ".join(names)
-    preset = parameters.PRESETS.get(job.config.get("preset", ""))
-    if preset:
-        facts[gettext("Preset")] = str(preset.label)
+    if preset := in_words("preset", job.config.get("preset", "")):
+        facts[preset[0]] = preset[1]
     for name, value in job.config.items():
-        if setting := parameters.find(name):
-            facts[str(setting.label)] = _told(value)
+        if name != "preset" and (told := in_words(name, value)):
+            facts[told[0]] = told[1]
     return facts
 
 
-def _told(value: object) -> str:
-    """A setting's value as people read it."""
-    if isinstance(value, bool):
-        return gettext("yes") if value else gettext("no")
-    return str(value)
+def in_words(name: str, value: object) -> tuple[str, str] | None:
+    """Label and value of a setting as people read them, also of one from a file, whose values are texts.
+
+    None if it is no setting of any trainer.
+    """
+    if name == "preset":
+        preset = parameters.PRESETS.get(str(value))
+        return (gettext("Preset"), str(preset.label)) if preset else None
+    setting = parameters.find(name)
+    if setting is None:
+        return None
+    told = {"True": gettext("yes"), "False": gettext("no")}.get(str(value), str(value))
+    return str(setting.label), told

@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from generation.pictures.models import GeneratedImage
+from styles.models import StyleVersion
 from stylestudio.jobs.kinds import Job, JobQuerySet, may_run
 from stylestudio.people.visibility import PartQuerySet
 from training.datasets.models import MOST_NAME, DatasetSnapshot
@@ -221,6 +222,16 @@ class TrainingJob(Job):
         """The latest sample pictures, newest first. One query serves many trainings: see `runner.gather`."""
         return newest_pictures([self])[self.pk]
 
+    @cached_property
+    def became(self) -> list[StyleVersion]:
+        """The versions of styles that its checkpoints have become. One query serves many trainings, as above."""
+        return versions_made([self])[self.pk]
+
+    @cached_property
+    def lowest(self) -> Lowest | None:
+        """Where its loss was lowest; None before the first checkpoint. One query serves many trainings, as above."""
+        return lowest_losses([self]).get(self.pk)
+
     @property
     def disk_use(self) -> int:
         """The size of the files of all its checkpoints in bytes."""
@@ -326,6 +337,28 @@ def newest_pictures(jobs: Sequence[TrainingJob]) -> dict[int, list[GeneratedImag
         if picture in pictures:
             found[job].append(pictures[picture])
     return found
+
+
+def versions_made(jobs: Sequence[TrainingJob]) -> dict[int, list[StyleVersion]]:
+    """The versions of styles that checkpoints of each training have become, by the training's primary key."""
+    used = Checkpoint.objects.filter(job__in=jobs, version__number__gt=0, version__style__deleted_at=None)
+    found: dict[int, list[StyleVersion]] = {job.pk: [] for job in jobs}
+    for checkpoint in used.select_related("version__style").order_by("version__number"):
+        found[checkpoint.job_id].append(checkpoint.version)
+    return found
+
+
+class Lowest(NamedTuple):
+    """The checkpoint with the lowest loss of a training: its step, and that loss."""
+
+    step: int
+    loss: float
+
+
+def lowest_losses(jobs: Sequence[TrainingJob]) -> dict[int, Lowest]:
+    """Where the loss of each training was lowest, by the training's primary key. Those without checkpoints lack."""
+    losses = Checkpoint.objects.filter(job__in=jobs, loss__isnull=False).order_by("-loss")
+    return {job: Lowest(step, loss) for job, step, loss in losses.values_list("job", "step", "loss")}
 
 
 class LossBlock(models.Model):

@@ -81,7 +81,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "resolution",
             _("Resolution"),
-            _("Side in pixels of the square whose area the training pictures have. SDXL was made for 1024."),
+            _("Training size in pixels: a square of this side, or the same area. SDXL was made for 1024."),
             int,
             256,
             2048,

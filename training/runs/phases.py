@@ -73,6 +73,6 @@ class Doing:
             case Phase.LOADING:
                 return _("The engine loads the model and encodes the pictures")
             case Phase.LENDING:
-                return _("The engine makes the pictures that wait")
+                return _("Paused while waiting pictures are made")
             case Phase.FETCHING:
                 return _("Fetching the checkpoint: %(size)s") % {"size": byte_size(self.done)}

@@ -24,7 +24,7 @@ from training.datasets import queries
 from training.runs import configuration, known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
-from training.runs.placing.forms import TrainingForm, belonging, offered, style_of
+from training.runs.placing.forms import TrainingForm, belonging, offered, proposed
 from training.runs.running import checkpoints, live_course, runner, samples
 from training.runs.trainer import TrainerFailed
 
@@ -93,9 +93,7 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
     slug = request.GET.get("dataset", "")
     if datasets:
         chosen = next((each for each in datasets if each.slug == slug), datasets[0])
-        begin = {"dataset": str(chosen.pk), "trigger_words": chosen.trigger_words, "style_name": chosen.name}
-        if style := style_of(chosen, request.user):
-            begin |= {"style": style.slug}
+        begin = {"dataset": str(chosen.pk), **proposed(chosen, request.user)}
     return begin
 
 
@@ -126,9 +124,13 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
 
 @require_POST
 def plan(request: StudioRequest) -> HttpResponse:
-    """What would happen with the form's current values; and the settings, if another preset was chosen."""
+    """What would happen with the form's current values.
+
+    Also the settings, if another preset was chosen, and what is proposed for another dataset.
+    """
     form = TrainingForm(request.POST, user=request.user)
-    context = _around(request, form)
+    is_other = form.follow_dataset()
+    context = {**_around(request, form), "is_other_dataset": is_other}
     form.errors.clear()
     return render(request, "training/runs/_planned.html", context)
 
@@ -295,7 +297,7 @@ def use(request: StudioRequest, pk: int) -> HttpResponse:
     except ValidationError as error:
         messages.warning(request, error.messages[0])
         return _back(request, found.job)
-    messages.success(request, _("%(version)s is here. Its previews are being made.") % {"version": version})
+    messages.success(request, _("%(version)s is ready. Its previews are being made.") % {"version": version})
     address = version.style.get_absolute_url()
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                             ("scene", "Scene"),
                             ("other", "Other"),
                         ],
-                        help_text="Only for styles of this type, and before the general ones. Empty: for all styles",
+                        help_text="Only for styles of this type, and before the general ones. Leave it empty for all styles",
                         max_length=20,
                         verbose_name="type",
                     ),
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("sheet", "Preview sheet"),
-                            ("effect", "Does it do anything?"),
+                            ("effect", "Does the style change anything?"),
                             ("strengths", "Strength strip"),
                         ],
                         max_length=10,

@@ -120,7 +120,7 @@ def test_a_short_training_goes_from_dropped_pictures_to_a_style(
     expect(samples(page).get_by_text("Not made")).to_have_count(2 * len(PROBES), timeout=PATIENCE)
     last = samples(page).get_by_role("row").filter(has_text="Step 8")
     last.get_by_role("button", name="Use this checkpoint").click()
-    expect(page.get_by_text("Embers v1 is here.")).to_be_visible()
+    expect(page.get_by_text("Embers v1 is ready.")).to_be_visible()
 
 
 @pytest.mark.heavy
@@ -156,7 +156,7 @@ def test_a_style_is_trained_watched_and_used(alone: Studio, enter: Enter, pictur
     third = samples(page).get_by_role("row").filter(has_text="Step 60")
     third.get_by_role("button", name="Use this checkpoint").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Embers")
-    expect(page.get_by_text("Embers v1 is here.")).to_be_visible()
+    expect(page.get_by_text("Embers v1 is ready.")).to_be_visible()
     page.get_by_role("link", name="Use in Studio").click()
     styled = paint(page, alone, "Embers")
     page.goto(f"{alone.url}/")

@@ -21,7 +21,7 @@ from training.runs.phases import Doing, Phase
         (Doing(Phase.QUEUED, 4), "Waiting behind 4 others"),
         (Doing(Phase.QUEUED), "Next on the engine"),
         (Doing(Phase.LOADING), "The engine loads the model and encodes the pictures"),
-        (Doing(Phase.LENDING), "The engine makes the pictures that wait"),
+        (Doing(Phase.LENDING), "Paused while waiting pictures are made"),
         (Doing(Phase.FETCHING, 3_400_000), "Fetching the checkpoint: 3.2 MB"),
     ],
     ids=str,

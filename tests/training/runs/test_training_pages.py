@@ -7,7 +7,6 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,50 +20,18 @@ from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
 from tests.pages import downloaded, tight
 from tests.training.conftest import AddPicture
-from tests.training.scripted import Scripted, ask, lora_file, resize, train
+from tests.training.scripted import Scripted, ask, resize
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.placing import place_run
 from training.runs.placing.forms import MOST_CARDS
 from training.runs.running import checkpoints, holds, runner
-from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
 HTMX = {"HX-Request": "true"}
 BLANK = {"style": "new", "style_name": "Gouache", "trainer": "comfyui", "preset": "quick", "probe": ["a hill", ""]}
-
-
-@pytest.fixture
-def filled(dataset: Dataset, add: AddPicture, engine: Engine) -> Dataset:
-    """The dataset with three pictures, and an engine that could train."""
-    for caption in ("red hills", "blue hills", ""):
-        add(caption)
-    known_trainers.register(Scripted(lambda course: None))
-    return dataset
-
-
-@pytest.fixture
-def job(filled: Dataset, ada: User) -> TrainingJob:
-    """Ada's training; it waits."""
-    return ask(filled, ada)
-
-
-@pytest.fixture
-def done(job: TrainingJob, tmp_path: Path) -> TrainingJob:
-    """The training after its last step, with checkpoints at 4 and 8."""
-
-    def act(course: Course) -> None:
-        for step in (4, 8):
-            course.losses(step - 3, [0.5 / step] * 4)
-            course.log(f"said at {step}")
-            course.checkpoint(step, lora_file(tmp_path, step), loss=0.5 / step)
-
-    train(act)
-    job.refresh_from_db()
-    assert job.status == Status.COMPLETED
-    return job
 
 
 def as_(user: User) -> Client:
@@ -301,7 +268,7 @@ def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: U
     version = done.style.versions.get()
     assert (version.number, version.state, version.step) == (1, State.PUBLISHED, 8)
     page = client.get(done.style.get_absolute_url()).content.decode()
-    assert "Gouache v1 is here." in page
+    assert "Gouache v1 is ready." in page
 
 
 def test_a_style_of_somebody_else_gets_no_version_without_a_curator(

@@ -59,16 +59,32 @@ def _proposed(dataset: Dataset) -> int:
 
 @require_GET
 def more(request: StudioRequest, slug: str) -> HttpResponse:
-    """The next pictures of the grid, for the sentinel and for arriving pictures."""
-    return render(request, "training/datasets/captions/_caption_page.html", _page(request, _dataset(request, slug)))
+    """The next pictures of the grid, for the sentinel, and with ?arrived=1 for a page on which pictures arrive.
+
+    With the first ones come the tags and tools, which a page without pictures lacks.
+    """
+    dataset = _dataset(request, slug)
+    is_first = "arrived" in request.GET and not request.GET.get("after")
+    if is_first and dataset.images.exists():
+        begun = {**context(request, dataset), "picture_count": dataset.images.count(), "oob": True}
+        return render(request, "training/datasets/captions/_captions_begun.html", begun)
+    answer = render(request, "training/datasets/captions/_caption_page.html", _page(request, dataset))
+    return _told(answer) if "arrived" in request.GET else answer
+
+
+def _told(answer: HttpResponse) -> HttpResponse:
+    """An answer after which the list of tags is fetched again, soon."""
+    answer["HX-Trigger"] = "captions-changed"
+    return answer
 
 
 @require_GET
 def tag_list(request: StudioRequest, slug: str) -> HttpResponse:
     """Tags that contain ?find=."""
     found = grid.Grid(_dataset(request, slug), grid.Filters.read(request.GET))
-    context = {"dataset": found.dataset, "filters": found.filters, **_tags(request, found)}
-    return render(request, "training/datasets/captions/_tag_list.html", context)
+    can_change = may_change(request.user, found.dataset)
+    context = {"dataset": found.dataset, "grid": found, "filters": found.filters, "can_change": can_change}
+    return render(request, "training/datasets/captions/_tag_list.html", {**context, **_tags(request, found)})
 
 
 def _dataset(request: StudioRequest, slug: str) -> Dataset:
@@ -133,7 +149,7 @@ def caption(request: StudioRequest, pk: int) -> HttpResponse:
         return _not_saved(request, found, text, trouble=str(error))
     if not request.htmx:
         return _back(request, found)
-    return render(request, "training/datasets/captions/_caption_foot.html", _card_context(request, found))
+    return _told(render(request, "training/datasets/captions/_caption_foot.html", _card_context(request, found)))
 
 
 def _not_saved(request: StudioRequest, found: DatasetImage, text: str, **why: object) -> HttpResponse:
@@ -240,7 +256,7 @@ def proposal(request: StudioRequest, pk: int) -> HttpResponse:
     else:
         writing.dismiss(found)
     answer = _card(request, found)
-    answer["HX-Trigger"] = "proposals-changed"
+    answer["HX-Trigger"] = "proposals-changed, captions-changed"
     return answer
 
 

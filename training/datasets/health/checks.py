@@ -372,7 +372,7 @@ def trigger(facts: Facts) -> Iterator[Finding]:
     """Trigger words belong in the template, once."""
     words = facts.dataset.trigger_words.strip()
     if not words:
-        reason = _("They call the style later, and are put in front of every caption in training.")
+        reason = _("They switch the style on later, and are put in front of every caption in training.")
         yield Finding(Level.YELLOW, _("The dataset has no trigger words"), reason, fix=Fix(_("Add them"), go="edit"))
         return
     phrases = grammar.split(words)

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                     "trigger_words",
                     models.CharField(
                         blank=True,
-                        help_text="They call the style, such as gouachefield painting",
+                        help_text="Words that switch the style on, for example gouachefield painting",
                         max_length=200,
                         verbose_name="trigger words",
                     ),
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                     "resolution",
                     models.PositiveSmallIntegerField(
                         default=1024,
-                        help_text="Side in pixels of the square whose area every training picture has",
+                        help_text="Training size in pixels: a square of this side, or the same area",
                         validators=[
                             django.core.validators.MinValueValidator(256),
                             django.core.validators.MaxValueValidator(2048),

@@ -60,6 +60,16 @@ def style_of(dataset: Dataset, user: User) -> Style | None:
     return last.style if last else None
 
 
+def proposed(dataset: Dataset, user: User) -> dict[str, str]:
+    """What the form proposes for a dataset: a new version of the style it was used for, else a style of its name."""
+    style = style_of(dataset, user)
+    return {
+        "style": style.slug if style else NEW_STYLE,
+        "style_name": dataset.name,
+        "trigger_words": dataset.trigger_words,
+    }
+
+
 def _whole(data: Any) -> Any:
     """What was sent, with the usual where nothing was chosen."""
     usual = {"preset": parameters.DEFAULT_PRESET, "trainer": known_trainers.usual().name, "base": conf.CHECKPOINT}
@@ -198,6 +208,20 @@ class TrainingForm(StudioForm):
     def belongs_to(self) -> str:
         """What the settings on the page should belong to."""
         return belonging(self.chosen_preset, self.chosen_trainer, self.raw("dataset"))
+
+    def follow_dataset(self) -> bool:
+        """If another dataset was chosen, propose what fits it wherever nothing else was typed; whether it was."""
+        shown = self.raw("shown").rpartition(" ")[2]
+        before = next((each for each in self.datasets if str(each.pk) == shown), None)
+        chosen = self.chosen_dataset
+        if before is None or chosen is None or before == chosen:
+            return False
+        usual = proposed(before, self.user)
+        typed: Any = self.data  # a copy of what was sent, see `_whole`
+        for name, value in proposed(chosen, self.user).items():
+            if self.raw(name) in ("", usual[name]):
+                typed[name] = value
+        return True
 
     @cached_property
     def values(self) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
                 owner=user,
                 project_id=plan.dataset.project_id,
                 request_id=request_id,
-                name=f"{name} · {plan.dataset.name}"[:80],
+                name=(name if name == plan.dataset.name else f"{name} · {plan.dataset.name}")[:80],
                 style=style or checkpoints.new_style(name, user),
                 snapshot=snapshots.freeze(plan.dataset, user)[0],
                 trainer=plan.trainer,

@@ -67,11 +67,12 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A checkpoint on the curve."""
+    """A checkpoint on the curve. `lowest`: its loss is the lowest of all."""
 
     x: float
     y: float
     checkpoint: Checkpoint
+    lowest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,8 @@ def _ticks(at: Values, place: Callable[[Values], Values], words: str) -> list[Ti
 def _marks(checkpoints: Sequence[Checkpoint], steps: NDArray[np.int64], calm: Values, scale: _Scale) -> list[Mark]:
     at = np.array([each.step for each in checkpoints], np.float64)
     places = zip(scale.x(at), scale.y(np.interp(at, steps, calm)), checkpoints, strict=True)
-    return [Mark(float(x), float(y), each) for x, y, each in places]
+    lowest = min((each.loss for each in checkpoints if each.loss is not None), default=None)
+    return [Mark(float(x), float(y), each, lowest is not None and each.loss == lowest) for x, y, each in places]
 
 
 def _line(x: Values, y: Values) -> str:

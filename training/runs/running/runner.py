@@ -19,7 +19,7 @@ from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.processes import workers
 from training.runs import faults, known_trainers, signals
-from training.runs.models import TrainingJob, newest_pictures
+from training.runs.models import TrainingJob, lowest_losses, newest_pictures, versions_made
 from training.runs.running import checkpoints
 from training.runs.running.holds import claim, held, let_go
 from training.runs.running.live_course import LiveCourse
@@ -190,9 +190,9 @@ def gather(jobs: Sequence[TrainingJob]) -> None:
     from django.db.models import prefetch_related_objects
 
     prefetch_related_objects(list(jobs), "engine", "style", "snapshot__dataset", "resumes")
-    pictures = newest_pictures(jobs)
+    pictures, versions, lowest = newest_pictures(jobs), versions_made(jobs), lowest_losses(jobs)
     for job in jobs:
-        vars(job)["newest_pictures"] = pictures[job.pk]
+        vars(job).update(newest_pictures=pictures[job.pk], became=versions[job.pk], lowest=lowest.get(job.pk))
 
 
 def holding(held_by: str) -> roster.Holding | None:

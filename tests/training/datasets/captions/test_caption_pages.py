@@ -123,6 +123,26 @@ def test_what_arrives_comes_behind_what_is_shown(as_ada: Client, dataset: Datase
     assert re.findall(r'aria-label="Picture (\d+)"', second) == ["2"]
 
 
+def test_tags_and_tools_come_with_the_first_pictures(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
+    page = tight(as_ada.get(dataset.get_absolute_url()).content.decode())
+    assert "data-save-captions" not in page and "Find a tag" not in page
+    [arrivals] = re.findall(r'data-arrivals="[^"]*" hx-get="([^"]*/captions/[^"]*)"', page)
+    image = add("hills, dusk")
+    first = tight(as_ada.get(arrivals.replace("&amp;", "&")).content.decode())
+    for place in ("tags", "captions-save", "captions-tools", "captions-filters", "bulk-place", "export-place"):
+        assert re.search(f'id="{place}"[^>]* hx-swap-oob="true"', first) and f'id="{place}"' in page
+    assert "data-save-captions" in first and 'value="dusk"' in first
+    # Later ones, and captions, have the list of tags fetched again.
+    [arrivals] = re.findall(r'data-arrivals="[^"]*" hx-get="([^"]*/captions/[^"]*)"', first)
+    later = as_ada.get(arrivals.replace("&amp;", "&"))
+    assert later["HX-Trigger"] == "captions-changed" and "hx-swap-oob" not in later.content.decode()
+    saved = as_ada.post(
+        f"/datasets/pictures/{image.pk}/caption/", {"caption": "lake", "version": image.caption_version},
+        headers={"HX-Request": "true"},
+    )  # fmt: skip
+    assert saved["HX-Trigger"] == "captions-changed"
+
+
 def test_a_page_that_cannot_be_is_not_found(as_ada: Client, dataset: Dataset) -> None:
     for after in ("x", "1", "1-", "-1-2", f"1-{10**20}"):
         assert as_ada.get(f"{dataset.get_absolute_url()}?after={after}").status_code == 404

@@ -313,7 +313,7 @@ def test_between_two_segments_waiting_pictures_have_the_engine_and_the_page_says
         look()
 
     train(act)
-    lent = ("The engine makes the pictures that wait", False)
+    lent = ("Paused while waiting pictures are made", False)
     assert seen == [("Fetching the checkpoint: 1.0 MB", True), ("", True), lent, ("", True)]
 
 
