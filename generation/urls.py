@@ -6,7 +6,7 @@ from django.urls import path
 
 from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
-from generation.ordering import variations, views
+from generation.ordering import drafts, prompt_words, variations, views
 from generation.previews import views as face_views
 
 app_name = "generation"
@@ -17,7 +17,13 @@ urlpatterns = [
     path("compose/", views.compose, name="compose"),
     path("compose/styles/", views.other_styles, name="other-styles"),
     path("presets/", views.save_preset, name="save-preset"),
+    path("draft/", drafts.keep_draft, name="draft"),
+    path("draft/clear/", drafts.clear_draft, name="draft-clear"),
+    path("draft/restore/", drafts.restore_draft, name="draft-restore"),
+    path("prompts/", prompt_words.earlier, name="prompts"),
+    path("prompts/words/", prompt_words.completions, name="prompt-words"),
     path("references/", views.reference, name="reference"),
+    path("references/from/<int:pk>/", views.reference_from_picture, name="reference-from"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),
     path("jobs/cancel-waiting/", views.cancel_waiting, name="cancel-waiting"),

@@ -18,6 +18,7 @@ class DatasetsConfig(rooms.Room):
     guarded_sweeps = ("training.datasets.collecting.intake:discard_old",)
     upload_purposes = ("training.datasets.collecting.views:PURPOSE",)
     picture_offers = ("training.datasets.collecting.from_gallery:offer",)
+    prompt_words = ("training.datasets.captions.caption_words:caption_words",)
     flagged_pictures = ("training.datasets.health.report:flagged",)
     receivers = {"training.datasets.signals:came": ("training.datasets.health.check_work:hear_of_pictures",)}
 
