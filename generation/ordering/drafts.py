@@ -42,17 +42,13 @@ def fields_of(data: QueryDict) -> Fields:
 
 def keep(data: QueryDict, user: User) -> None:
     """Remember a posted form as the draft of this person; the last one counts. One statement."""
-    _write(user, fields_of(data), None)
+    _write(user, fields=fields_of(data))
 
 
-def _write(user: User, fields: Fields, cleared: Fields | None) -> None:
-    draft = Draft(owner=user, fields=fields, cleared=cleared, updated_at=timezone.now())
-    Draft.objects.bulk_create(
-        [draft],
-        update_conflicts=True,
-        unique_fields=["owner"],
-        update_fields=["fields", "cleared", "updated_at"],
-    )
+def _write(user: User, **columns: Any) -> None:
+    draft = Draft(owner=user, updated_at=timezone.now(), **columns)
+    names = [*columns, "updated_at"]
+    Draft.objects.bulk_create([draft], update_conflicts=True, unique_fields=["owner"], update_fields=names)
 
 
 def filled(user: User) -> dict[str, Any]:
@@ -93,18 +89,18 @@ def keep_draft(request: StudioRequest) -> HttpResponse:
 
 @require_POST
 def clear_draft(request: StudioRequest) -> HttpResponse:
-    """Empty the form. What was in it comes back with Undo, until it is filled anew."""
-    _write(request.user, {}, fields_of(request.POST))
+    """Empty the form. What was in it comes back with Undo, until there is another prompt."""
+    _write(request.user, fields={}, cleared=fields_of(request.POST))
     return _answer(request, {}, _("The form is empty."), reverse("generation:draft-restore"))
 
 
 @require_POST
 def restore_draft(request: StudioRequest) -> HttpResponse:
-    """Undo `clear_draft`. A form that was filled anew meanwhile stays as it is."""
+    """Undo `clear_draft`, once. A form with another prompt stays as it is."""
     draft = Draft.objects.filter(owner=request.user).first()
-    if draft is None or draft.cleared is None:
+    if draft is None or draft.cleared is None or "".join(draft.fields.get("prompt", [])).strip():
         return _answer(request, filled(request.user), _("The form was filled anew meanwhile, and stays as it is."))
-    _write(request.user, draft.cleared, None)
+    _write(request.user, fields=draft.cleared, cleared=None)
     return _answer(request, values_of(draft.cleared, request.user), _("The form is as it was."))
 
 

@@ -12,7 +12,7 @@ class Draft(models.Model):
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
     fields = models.JSONField(default=dict)
-    cleared = models.JSONField(null=True)  # what was in it when it was emptied, until it is filled anew
+    cleared = models.JSONField(null=True)  # what was in it when it was emptied, for Undo
     updated_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

@@ -397,7 +397,7 @@ def _press(data: QueryDict, user: User) -> None:
         data.appendlist("off", pair)
     if pair := data.get("add"):
         data.setlist("off", [one for one in data.getlist("off") if one != pair])
-    if pk := data.get("remove"):
+    if pk := data.get("without"):
         data.setlist("style", [one for one in data.getlist("style") if one != pk])
     for name, step in (("up", -1), ("down", 1)):
         if pk := data.get(name):
