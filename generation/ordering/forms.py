@@ -255,8 +255,9 @@ class OrderForm(StudioForm):
     def order(self) -> Order:
         """The order of a valid form."""
         data = self.cleaned_data
-        assert self.sides is not None  # the form is valid
-        width, height = self.sides
+        width, height = data["width"], data["height"]
+        if data["shape"] != CUSTOM:
+            width, height = next((shape.width, shape.height) for shape in SHAPES if shape.value == data["shape"])
         return Order(
             prompt=data["prompt"],
             negative=data["negative"],

@@ -136,7 +136,7 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     wish = PresetForm(_preset_fields(data) | ({"shape": preset.shape} if is_own else {}), instance=preset)
     if is_own and not form.sides:
         wish.full_clean()
-        wish.add_error(None, _("Width and height are multiples of 8 from 64 to 2048."))
+        wish.add_error(None, orders.no_size())
     if wish.store():
         data["preset"] = preset.name
         drafts.keep(data, request.user)

@@ -34,16 +34,19 @@ VALID = {
 }
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download", "tile-acts",
+    "version-engines", "other-styles", "picture-download", "tile-acts", "prompts",
+    "prompt-words",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
     "picture-cover", "face-ask", "strength", "safe-range", "variations", "job-variations",
+    "draft", "draft-clear", "draft-restore", "reference-from",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
     "picture-restore", "picture-cover", "picture-download", "variations", "job-variations",
+    "reference-from",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 WITH_VERSION = {"version-faces", "strength", "safe-range"}

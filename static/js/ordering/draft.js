@@ -26,11 +26,21 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (tells({ elt: detail.elt, path: detail.pathInfo?.requestPath })) isUnderWay = false;
 });
-addEventListener("pagehide", () => form() && (isNew || isUnderWay) && keep());
+addEventListener("pagehide", () => {
+  if (!form() || !(isNew || isUnderWay)) return;
+  keep();
+  sessionStorage.setItem("left", Date.now());
+});
+
+// Who reloads at once may get a page that was made before those words arrived: it is asked for again.
+const AT_ONCE = 3000; // milliseconds
+const isOlder = form() && Date.now() - sessionStorage.getItem("left") < AT_ONCE;
+sessionStorage.removeItem("left");
 
 // What the address named is in the form now. Loaded again, the page shows the form as it was left.
 const asked = new URLSearchParams(location.search);
-if (form() && FILLS.some((name) => asked.has(name))) {
+if (isOlder) location.reload();
+else if (form() && FILLS.some((name) => asked.has(name))) {
   keep();
   history.replaceState(history.state, "", location.pathname);
 }
