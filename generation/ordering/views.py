@@ -416,7 +416,7 @@ def _press(data: QueryDict, user: User) -> None:
 def _press_size(data: QueryDict) -> None:
     """Take the shape of the reference, or swap the sides."""
     if "own_shape" in data:
-        number = forms.row_number(data.get("reference_id", ""))
+        number = forms.row_number(data.get("reference_id", "")) or 0
         for shape in (found.fitting for found in Reference.objects.filter(pk=number)):
             sides = forms.size_values(shape.width, shape.height)
             _fill(data, {name: str(value) for name, value in sides.items()})
