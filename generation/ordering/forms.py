@@ -255,9 +255,8 @@ class OrderForm(StudioForm):
     def order(self) -> Order:
         """The order of a valid form."""
         data = self.cleaned_data
-        width, height = data["width"], data["height"]
-        if data["shape"] != CUSTOM:
-            width, height = next((shape.width, shape.height) for shape in SHAPES if shape.value == data["shape"])
+        known = next((shape for shape in SHAPES if shape.value == data["shape"]), None)
+        width, height = (known.width, known.height) if known else (data["width"], data["height"])
         return Order(
             prompt=data["prompt"],
             negative=data["negative"],
