@@ -181,15 +181,18 @@ def find_chromium() -> "str | None":
 
 def environment_for_tests() -> "dict[str, str]":
     """Tell the tests which browser to use. If there is none, say so, or on CI refuse to go on."""
+    environment = dict(os.environ)
+    # Two processes read all tests, which start the program again and again: what is compiled is kept.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     chromium = find_chromium()
     if chromium:
-        return dict(os.environ, STYLESTUDIO_CHROMIUM=chromium)
+        return dict(environment, STYLESTUDIO_CHROMIUM=chromium)
     #: [Read, but not ours] With `true`, `run.py test` fails if it finds no browser, instead of skipping the browser
     #: tests.
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         raise Trouble("No Chromium was found, and with CI=true the browser tests must run. Install chromium.")
     say("No Chromium was found: the browser tests will be skipped. Install chromium to run them.")
-    return dict(os.environ)
+    return environment
 
 
 def become(command: "list[str]", env: "dict[str, str]") -> int:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.files.base import File
@@ -21,11 +22,13 @@ from generation.engines.memory import Install
 from generation.engines.models import Engine
 from styles.lora import Family
 from styles.models import StyleVersion
-from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.connection.upload import Readable
 from stylestudio.comfy.errors import NotInstalled
 from stylestudio.comfy.file_names import canonical
 from stylestudio.templatetags.studio import byte_size
+
+if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to engines load
+    from stylestudio.comfy.client import ComfyClient
+    from stylestudio.comfy.connection.upload import Readable
 
 SECONDS_BETWEEN_FILE_LOOKS = 0.1  # how often a thread that waits for another one's upload checks it
 LISTED_WITHIN = 15.0  # seconds an engine may take to list a new file in its shared folder

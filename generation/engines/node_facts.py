@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.graphs.wiring import FROM_DISK
 from stylestudio.host import rooms
 from stylestudio.text import plain
+
+if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to engines load
+    from stylestudio.comfy.client import ComfyClient
 
 MOST_CHOICES = 100  # per input; longer lists are of files
 _SETTINGS = ("default", "min", "max", "forceInput", "options", "template")

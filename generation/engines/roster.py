@@ -12,9 +12,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import aiohttp
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
@@ -28,17 +27,20 @@ from generation.engines.memory import EngineMemory
 from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
 from stylestudio.comfy.bridge import LoopThread
-from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.connection import admission
 from stylestudio.comfy.connection.address import split_credentials
-from stylestudio.comfy.connection.transport import NotTrusted, SignInNeeded
-from stylestudio.comfy.errors import ComfyError, EngineErred
+from stylestudio.comfy.errors import ComfyError, EngineErred, NotTrusted, SignInNeeded
 from stylestudio.comfy.file_names import distinct
 from stylestudio.comfy.protocol.answers import SystemStats
 from stylestudio.edge.page_memory import once_a_page
 from stylestudio.host import rooms
 from stylestudio.live import publisher
 from stylestudio.models import Worker
+
+if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to engines load
+    import aiohttp
+
+    from stylestudio.comfy.client import ComfyClient
 
 log = logging.getLogger(__name__)
 
@@ -253,6 +255,8 @@ class Pool:
 
     def client(self, engine: Engine) -> ComfyClient:
         """The client for `engine`, replaced if its address or credentials have changed."""
+        from stylestudio.comfy.client import ComfyClient  # as above
+
         loop = self.loop
         with self._lock:
             if self._session is None:
@@ -273,6 +277,8 @@ class Pool:
         An engine sends a prompt's events only to the client id it was posted with. With an id that is the same in every
         process, a restarted process hears of prompts posted before. No two clients with one id may exist at a time.
         """
+        from stylestudio.comfy.client import ComfyClient  # as above
+
         self.client(engine)  # opens the session
         assert self._session is not None
         client = ComfyClient(self._session, engine.url, client_id=client_id)
@@ -297,6 +303,8 @@ class Pool:
 
 
 async def _open_session() -> aiohttp.ClientSession:
+    import aiohttp  # as above
+
     file = settings.COMFYUI_CA_FILE
     connector = aiohttp.TCPConnector(limit=0, ssl=admission.trust(file) if file else True)
     return aiohttp.ClientSession(connector=connector)

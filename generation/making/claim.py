@@ -186,7 +186,7 @@ def _due_orphan(worker: str, *, hold: bool) -> EnginePrompt | None:
 
 def anything_open() -> bool:
     """Whether any task has pictures that nobody works on."""
-    return turns.open_tasks().exists()
+    return bool(_any_open.rows())
 
 
 def _adopt(worker: str) -> EnginePrompt | None:
@@ -279,6 +279,7 @@ def _around(task: int, engine: int) -> QuerySet[Any, Any]:
 
 
 _task, _neighbours = Prepared(_row), Prepared(_around)
+_any_open = Prepared(lambda: turns.open_tasks().order_by().values_list("pk")[:1])
 
 
 def _free_index(task: GenerationTask, rows: Rows) -> tuple[int, int]:

@@ -33,7 +33,6 @@ from generation.making.verdicts import (
 from generation.pictures import faults, graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy import errors
-from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded
 from stylestudio.comfy.errors import (
     ComfyError,
     EngineErred,
@@ -42,11 +41,13 @@ from stylestudio.comfy.errors import (
     FateUnknown,
     GraphInvalid,
     MissingFile,
+    NotConnected,
     NotFetched,
     NotInstalled,
     PromptLost,
     PromptStalled,
     QueueStuck,
+    SignInNeeded,
     UploadBroken,
 )
 from stylestudio.comfy.file_names import is_listed

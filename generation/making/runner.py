@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import aclosing, closing, suppress
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -26,23 +28,26 @@ from generation.pictures import signals, tasks
 from generation.pictures.models import EnginePrompt, GenerationTask, patterns
 from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion
-from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.connection.transport import NotConnected
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
     EmptyFile,
     EngineTimeout,
     EngineUnreachable,
+    NotConnected,
     NotFetched,
     NotFound,
     PromptLost,
 )
 from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.protocol import events
+from stylestudio.database.prepared import Prepared, instance
 from stylestudio.images import decoding
 from stylestudio.live import publisher
 from stylestudio.processes import workers
+
+if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to engines load
+    from stylestudio.comfy.client import ComfyClient
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,9 @@ FETCH_PAUSES = (0.5, 1.0, 2.0)
 SAMPLED = 95
 
 
+Fetches: TypeAlias = dict[events.ImageRef, asyncio.Task[bytes]]
+
+
 def work() -> None:
     """Make pictures until nothing can be claimed."""
     workers.keep_working(_make_one, forget=look_for_orphans)
@@ -71,9 +79,22 @@ def _make_one() -> bool:
     return True
 
 
+_LONG = {"devices", "checkpoints", "loras", "node_classes", "node_infos"}
+_OF_ENGINE = [field.attname for field in Engine._meta.concrete_fields if field.attname not in _LONG]
+_engine = Prepared(lambda pk: Engine.objects.filter(pk=pk).values_list(*_OF_ENGINE))
+
+
+def _brief(pk: int) -> Engine:
+    """An engine without its lists, which are long and read only if somebody asks for them."""
+    [row] = _engine.rows(pk)
+    return instance(Engine, row, *_OF_ENGINE)
+
+
 def run(claimed: Claim) -> None:
     """One attempt at one picture, however it ends. Only DatabaseError is raised: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
+    if not EnginePrompt.engine.is_cached(prompt):
+        prompt.engine = _brief(prompt.engine_id)
     making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
     verdict: Verdict | None = None
     try:
@@ -130,6 +151,7 @@ class _Making:
     unwritten: tuple[int, int] | None = None
     told: tuple[int, int] | None = None  # the last step written
     stored: bool = False
+    fetches: Fetches = field(default_factory=dict)  # those that nobody has asked for yet
 
     def run(self, *, attach: bool) -> EnginePrompt.State:
         """Drive the prompt to its end. Returns DONE, CANCELLED, or a live state if the worker stops and
@@ -150,7 +172,7 @@ class _Making:
         if self.task.reference and not attach:
             self._send_reference(engine)
         self.sent = True
-        stream = client.run(
+        events_of_prompt = client.run(
             nodes,
             str(self.prompt.prompt_id),
             attach=attach,
@@ -158,7 +180,13 @@ class _Making:
             patience=SECONDS_WITHOUT_CONNECTION,
             extra_data={"preview_method": "auto"},
         )
-        return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_OF_SILENCE)))
+        stream = _fetching_at_once(client, events_of_prompt, self.fetches)
+        try:
+            return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_OF_SILENCE)))
+        finally:
+            if self.fetches:  # it was left, or stored by another attempt
+                with suppress(RuntimeError):  # the loop has stopped, and they with it
+                    roster.pool.loop.submit(_drop(self.fetches))
 
     def _end(self, stored: bool) -> EnginePrompt.State:
         """How the attempt ends; if nothing is stored, the worker stops or the task was cancelled."""
@@ -176,7 +204,8 @@ class _Making:
             for event in stream:
                 if workers.stopping.is_set():
                     return False
-                if time.monotonic() - looked > SECONDS_BETWEEN_CANCEL_LOOKS:
+                # A stored picture is no longer wanted either: its task may have ended with it.
+                if not self.stored and time.monotonic() - looked > SECONDS_BETWEEN_CANCEL_LOOKS:
                     looked = time.monotonic()
                     if not self._wanted():
                         return False
@@ -308,7 +337,7 @@ class _Making:
         """The bytes of a file on the engine, or nothing if it is left meanwhile."""
         client = roster.pool.client(self.prompt.engine)
         looked = time.monotonic()
-        with closing(roster.pool.loop.iterate(_fetching(client, ref), poll=SECONDS_OF_SILENCE)) as ticks:
+        with closing(roster.pool.loop.iterate(_fetching(client, ref, self.fetches), poll=SECONDS_OF_SILENCE)) as ticks:
             for data in ticks:
                 if data is not None:
                     yield data
@@ -374,7 +403,10 @@ class _Making:
 
     def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
         """The graph adapted to this engine's version; the client caches the engine's node classes."""
-        adapted = roster.pool.loop.call(wiring.fitted(client, nodes, strict=True))
+        fits = client.fits
+        adapted = fits.find(nodes)
+        if adapted is None:
+            adapted = roster.pool.loop.call(wiring.fitted_once(client, nodes, fits))
         if adapted != nodes:
             self.prompt.graph = adapted
             self.prompt.share()
@@ -388,8 +420,28 @@ class _Making:
             setattr(self.prompt, name, value)
 
 
-async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator[bytes, None]:
-    yield await client.fetch(ref)
+async def _fetching_at_once(
+    client: ComfyClient, stream: AsyncGenerator[events.Event, None], fetches: Fetches
+) -> AsyncGenerator[events.Event, None]:
+    """The events. As soon as one names a picture, it is being fetched: two threads need a while to ask each other."""
+    is_named = False
+    async with aclosing(stream):
+        async for event in stream:
+            if isinstance(event, events.Executed) and event.images and not is_named:
+                is_named, ref = True, event.images[0]
+                fetches[ref] = asyncio.create_task(client.fetch(ref))
+                fetches[ref].add_done_callback(lambda fetch: fetch.cancelled() or fetch.exception())
+            yield event
+
+
+async def _drop(fetches: Fetches) -> None:
+    for fetch in fetches.values():
+        fetch.cancel()
+
+
+async def _fetching(client: ComfyClient, ref: events.ImageRef, fetches: Fetches) -> AsyncGenerator[bytes, None]:
+    begun = fetches.pop(ref, None)
+    yield await (begun or client.fetch(ref))
 
 
 def settle(task: GenerationTask, *, made: bool) -> None:

@@ -12,6 +12,7 @@ from generation.making import fetching
 from generation.making.claim import look_for_orphans
 from generation.pictures import tasks
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, style_counts
+from stylestudio.database import prepared
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
@@ -44,7 +45,9 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         with transaction.atomic():
             picture.save(force_insert=True)
             style_counts.add(task, 1)
-            EnginePrompt.objects.filter(pk=prompt.pk).update(
+            prepared.write(
+                EnginePrompt,
+                prompt.pk,
                 state=EnginePrompt.State.DONE,
                 progress=100,
                 posted_at=prompt.posted_at or now,

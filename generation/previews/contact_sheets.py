@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image, ImageOps
+
+if TYPE_CHECKING:  # functions import it: most processes ask this module for nothing but sizes
+    import numpy as np
 
 PANEL = (384, 288)
 PANELS = 4
@@ -30,10 +33,14 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     """Mean absolute difference over pixels and channels, 0 to 1, both scaled to 256 × 256;
     transparency counts as grey.
     """
+    import numpy as np
+
     return float(np.abs(_compared(one) - _compared(other)).mean())
 
 
 def _compared(picture: Image.Image) -> np.ndarray:
+    import numpy as np
+
     small = picture.convert("RGBA").resize((COMPARED, COMPARED), Image.Resampling.BOX)
     flat = Image.alpha_composite(Image.new("RGBA", small.size, GREY), small).convert("RGB")
     return np.asarray(flat, dtype=np.float32) / 255

@@ -56,7 +56,7 @@ class LoopThread:
         meantime.
         """
         items: queue.SimpleQueue[_Item[T] | _End] = queue.SimpleQueue()
-        pump = self._start(_pump(events, items), lambda task: items.put(_End(_outcome(task))))
+        started = self._start(_pump(events, items), lambda task: items.put(_End(_outcome(task))))
         ended = False
         try:
             while True:
@@ -74,7 +74,7 @@ class LoopThread:
                 return
         finally:
             if not ended:
-                self._loop.call_soon_threadsafe(pump.cancel)
+                self._loop.call_soon_threadsafe(lambda: started.result().cancel())
                 with suppress(queue.Empty):
                     while not isinstance(items.get(timeout=_CLOSE_TIMEOUT), _End):
                         pass
@@ -90,7 +90,8 @@ class LoopThread:
 
     def _start(
         self, coro: Coroutine[Any, Any, None], done: Callable[[asyncio.Task[None]], object]
-    ) -> asyncio.Task[None]:
+    ) -> Future[asyncio.Task[None]]:
+        """Start `coro` on the loop soon, without waiting for that: a thread that wakes takes time from the loop."""
         started: Future[asyncio.Task[None]] = Future()
 
         def start() -> None:
@@ -103,7 +104,7 @@ class LoopThread:
                 coro.close()
                 raise RuntimeError("The loop thread has stopped.")
             self._loop.call_soon_threadsafe(start)
-        return started.result()
+        return started
 
     def _work(self) -> None:
         loop = self._loop

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from stylestudio.comfy.connection.event_socket import EventSocket
-from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded, Transport
+from stylestudio.comfy.connection.transport import Transport
 from stylestudio.comfy.connection.upload import FilePart, Readable, Writable
 from stylestudio.comfy.errors import (
     BadResponse,
@@ -22,13 +22,15 @@ from stylestudio.comfy.errors import (
     EngineErred,
     EngineTimeout,
     EngineUnreachable,
+    NotConnected,
     NotFound,
     NotInstalled,
     Refused,
+    SignInNeeded,
     UploadBroken,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.graphs.wiring import Replacement
+from stylestudio.comfy.graphs.wiring import Fits, Replacement
 from stylestudio.comfy.protocol import answers
 from stylestudio.comfy.protocol.answers import HistoryEntry, QueueState, SystemStats
 from stylestudio.comfy.protocol.events import Event, ImageRef, image_ref
@@ -54,6 +56,7 @@ class ComfyClient:
         self.transport = Transport(session, url, request_timeout)
         self.socket = EventSocket(self.transport, client_id)
         self._infos: dict[str, dict[str, Any] | None] = {}
+        self.fits = Fits()
         self._cancels: bool | None = None  # whether the engine can end a job in one step; None until tried
         self._replacements: dict[str, Replacement] | None = None
 
@@ -349,6 +352,7 @@ class ComfyClient:
     def forget(self) -> None:
         """Drop what is cached about node classes and routes. Call it when the engine was restarted."""
         self._infos.clear()
+        self.fits = Fits()  # whoever is fitting a graph at this moment notes it in the old ones
         self._cancels = None
         self._replacements = None
 

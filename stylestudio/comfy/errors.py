@@ -2,6 +2,9 @@
 
 ComfyError                 str() is one plain sentence for users; .detail is for operators and may hold everything
   EngineUnreachable        refused, no such host, or gone and not back within patience
+    NotConnected           it cannot have seen the request
+      NotTrusted           its certificate is not accepted
+      SignInNeeded         something in front of it asks for a sign-in; a BadResponse too
     UploadBroken           the connection broke during an upload: .name
   EngineTimeout            one request took too long
   BadResponse              it answers, but not as ComfyUI does
@@ -66,6 +69,14 @@ class EngineUnreachable(ComfyError):
     """Nothing answers at the engine's address."""
 
 
+class NotConnected(EngineUnreachable):
+    """No connection was established, so the engine cannot have seen the request."""
+
+
+class NotTrusted(NotConnected):
+    """Something answers, but its certificate is not accepted."""
+
+
 class UploadBroken(EngineUnreachable):
     """The connection ended or stalled while a LoRA was being sent. The cause may be the engine or a proxy."""
 
@@ -80,6 +91,10 @@ class EngineTimeout(ComfyError):
 
 class BadResponse(ComfyError):
     """The answer is not ComfyUI's."""
+
+
+class SignInNeeded(NotConnected, BadResponse):
+    """Something in front of the engine rejected the request: it wants a user and password, or a token."""
 
 
 class Refused(BadResponse):

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from stylestudio.comfy.connection.event_socket import EventSocket, Gap, Inbox
-from stylestudio.comfy.connection.transport import NotConnected
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -23,6 +22,7 @@ from stylestudio.comfy.errors import (
     EngineUnreachable,
     FateUnknown,
     GraphInvalid,
+    NotConnected,
     NotTaken,
     PromptInterrupted,
     PromptLost,

@@ -1,5 +1,5 @@
-"""Queries that are asked all the time: Django compiles them once per process, and PostgreSQL plans them once per
-connection, because either takes longer than executing them.
+"""Statements that are executed all the time: Django compiles them once per process, and PostgreSQL plans queries once
+per connection, because either takes longer than executing them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import FloatField, Func, Model, QuerySet
 
 # Primary keys that no row has: where one of them is in the compiled query, the key that is asked for takes its place.
@@ -103,20 +103,93 @@ class Prepared:
         return ask(self.question(*keys))[0]
 
 
-def instance(model: type[M], row: tuple[Any, ...]) -> M:
-    """What a row of all columns stands for, as from a queryset."""
-    names, converters = _columns(model, connection.vendor)
-    values = list(row)
-    for place, (converts, column) in converters:
-        for convert in converts:
-            values[place] = convert(values[place], column, connection)
-    return model.from_db(connection.alias, names, values)
+def write(model: type[Model], pk: int, **values: object) -> None:
+    """Set these fields of a row to plain values."""
+    fields, statement = _updating(model, tuple(values))
+    own = [field.get_db_prep_save(value, connection) for field, value in zip(fields, values.values(), strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*own, pk])
 
 
 @cache
-def _columns(model: type[Model], _vendor: str) -> tuple[list[str], list[tuple[int, Any]]]:
+def _updating(model: type[Model], names: tuple[str, ...]) -> tuple[list[Any], str]:
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    table, key = model._meta.db_table, model._meta.pk
+    columns = ", ".join(f'"{field.column}" = %s' for field in fields)
+    return fields, f'UPDATE "{table}" SET {columns} WHERE "{key.column}" = %s'  # noqa: S608 - names of ours
+
+
+class OftenUsed:
+    """In front of a model whose rows are written all the time: the statements with which `save` inserts one and
+    `refresh_from_db` reads it again are compiled once.
+    """
+
+    _meta: Any
+    pk: Any
+    get_deferred_fields: Any
+
+    def _do_insert(self, manager: Any, using: Any, fields: Any, returning_fields: Any, raw: bool) -> Any:
+        told: list[Any] = [field.pre_save(self, True) for field in fields]
+        is_plain = not any(hasattr(value, "resolve_expression") for value in told)
+        if raw or not is_plain or using != connection.alias or not connection.features.can_return_columns_from_insert:
+            return super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]
+        names = tuple(field.column for field in fields), tuple(field.column for field in returning_fields)
+        database = connections[using]  # and not `connection`, which looks for it in this thread with each access
+        values = [field.get_db_prep_save(value, database) for field, value in zip(fields, told, strict=True)]
+        with database.cursor() as cursor:
+            return cursor.execute(_inserting(self._meta.db_table, *names), values).fetchall()
+
+    def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
+        """As Django does."""
+        if using is fields is from_queryset is None and not self.get_deferred_fields():
+            from_queryset = _Again(type(self), self.pk)
+        super().refresh_from_db(using, fields, from_queryset)  # type: ignore[misc]
+
+
+class _Again:
+    """A row, read in the way of a queryset."""
+
+    def __init__(self, model: Any, pk: int) -> None:
+        self._model, self._pk = model, pk
+
+    def filter(self, **_pk: object) -> _Again:
+        """The row with this key, which is the only one here."""
+        return self
+
+    def get(self) -> Any:
+        """What is stored now. Raises the model's DoesNotExist."""
+        for row in _row_of(self._model).rows(self._pk):
+            return instance(self._model, row)
+        raise self._model.DoesNotExist(f"{self._model.__name__} {self._pk} is not there any more.")
+
+
+@cache
+def _row_of(model: type[Model]) -> Prepared:
+    return Prepared(lambda pk: model._base_manager.filter(pk=pk).order_by())
+
+
+@cache
+def _inserting(table: str, columns: tuple[str, ...], returned: tuple[str, ...]) -> str:
+    names, answer = (", ".join(f'"{column}"' for column in each) for each in (columns, returned))
+    places = ", ".join(["%s"] * len(columns))
+    return f'INSERT INTO "{table}" ({names}) VALUES ({places}) RETURNING {answer}'  # noqa: S608 - names of ours
+
+
+def instance(model: type[M], row: tuple[Any, ...], *columns: str) -> M:
+    """What a row of these columns, or of all, stands for, as from a queryset."""
+    database = connections[DEFAULT_DB_ALIAS]
+    names, converters = _columns(model, columns, database.vendor)
+    values = list(row)
+    for place, (converts, column) in converters:
+        for convert in converts:
+            values[place] = convert(values[place], column, database)
+    return model.from_db(database.alias, names, values)
+
+
+@cache
+def _columns(model: type[Model], columns: tuple[str, ...], _vendor: str) -> tuple[list[str], list[tuple[int, Any]]]:
     """The names of a model's columns, and how values of some of them are converted, by their place."""
-    fields = model._meta.concrete_fields
+    fields = [field for field in model._meta.concrete_fields if not columns or field.attname in columns]
     compiler = model._base_manager.all().query.get_compiler(connection=connection)
     converters = compiler.get_converters([field.cached_col for field in fields])
     return [field.attname for field in fields], list(converters.items())

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 Chromaticity = tuple[float, ...]  # x and y of white, red, green and blue
@@ -37,8 +36,8 @@ _CURVES: dict[int, float | None] = {1: None, 2: None, 6: None, 13: None, 14: Non
 _USUAL_GAMMA, _NEAR = 0.45455, 0.05  # libpng treats values within 5 % as equal
 _BOX = re.compile(rb"colrnclx(....)", re.DOTALL)  # primaries and transfer, two bytes each
 _HEAD = 64 * 2**10  # bytes that are searched for that box
-_D50 = np.array([0.9642, 1.0, 0.8249])  # the white point of every profile
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_D50 = (0.9642, 1.0, 0.8249)  # the white point of every profile
+_BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 
 
 class NotUnderstood(ValueError):
@@ -106,26 +105,29 @@ def made(chromaticity: Chromaticity, gamma: float | None, *, grey: bool = False)
     curve = _curve(gamma)
     if grey:
         return _packed(b"GRAY", {b"wtpt": _xyz(_D50), b"kTRC": curve})
-    columns = _to_d50(chromaticity)
     tags = {b"wtpt": _xyz(_D50)}
-    for name, column in zip("rgb", columns.T, strict=True):
+    for name, column in zip("rgb", _to_d50(chromaticity), strict=True):
         tags[f"{name}XYZ".encode()] = _xyz(column)
         tags[f"{name}TRC".encode()] = curve
     return _packed(b"RGB ", tags)
 
 
-def _to_d50(chromaticity: Chromaticity) -> NDArray[np.float64]:
+def _to_d50(chromaticity: Chromaticity) -> list[list[float]]:
     """Red, green and blue in XYZ, adapted to the white point of profiles."""
+    import numpy as np  # hardly any picture needs this
+
+    bradford = np.array(_BRADFORD)
     white, *colours = (
         np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in zip(chromaticity[::2], chromaticity[1::2], strict=True)
     )
     matrix = np.column_stack(colours)
     lit = matrix * np.linalg.solve(matrix, white)
-    cones = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-    found: NDArray[np.float64] = np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ lit
+    cones = np.diag((bradford @ _D50) / (bradford @ white))
+    found = np.linalg.inv(bradford) @ cones @ bradford @ lit
     if not np.isfinite(found).all():
         raise ValueError("no such colours")
-    return found
+    columns: list[list[float]] = found.T.tolist()
+    return columns
 
 
 def _curve(gamma: float | None) -> bytes:
@@ -135,13 +137,13 @@ def _curve(gamma: float | None) -> bytes:
     return b"para" + bytes(4) + struct.pack(">HH", 3 if gamma is None else 0, 0) + b"".join(map(_fixed, numbers))
 
 
-def _xyz(numbers: NDArray[np.float64]) -> bytes:
+def _xyz(numbers: Iterable[float]) -> bytes:
     return b"XYZ " + bytes(4) + b"".join(map(_fixed, numbers))
 
 
 def _fixed(number: float) -> bytes:
     """A fixed-point number with 16 fractional bits."""
-    return struct.pack(">i", round(float(number) * 2**16))
+    return struct.pack(">i", round(number * 2**16))
 
 
 def _packed(space: bytes, tags: dict[bytes, bytes]) -> bytes:

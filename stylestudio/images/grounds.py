@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import product
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from stylestudio.images.lightness import APART, BLACK
 from stylestudio.images.lightness import WHITE as WHITE
 from stylestudio.images.lightness import Colours as Colours
+
+if TYPE_CHECKING:  # functions import it: only transparent pictures need it
+    import numpy as np
+    from numpy.typing import NDArray
 
 _STEP = 16  # levels of a channel that are counted as one colour
 _MOST = 64  # colours stored per picture: the rest covers next to no area
@@ -28,6 +31,8 @@ _CANDIDATES = (
 
 def colours(image: Image.Image) -> Colours:
     """The colours of a transparent picture, weighted by the visible area that they cover."""
+    import numpy as np
+
     small = image.convert("RGBA")
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, np.uint32).reshape(-1, 4)
@@ -54,6 +59,8 @@ def seen(found: Colours, ground: str) -> float:
 
 def _seen(pictures: Sequence[Colours], grounds: Sequence[str]) -> NDArray[np.float64]:
     """A row per picture, a column per background. A picture without known colours counts as visible on all."""
+    import numpy as np
+
     colours = np.array([_rgb(ground) for ground in grounds])
     table = np.ones((len(pictures), len(grounds)))
     for row, found in enumerate(pictures):
@@ -74,6 +81,8 @@ def propose(pictures: Iterable[Colours]) -> str:
 
     White if there are no pictures.
     """
+    import numpy as np
+
     table = _seen(list(pictures), _CANDIDATES)
     if not len(table):
         return WHITE

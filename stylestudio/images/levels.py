@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+if TYPE_CHECKING:  # functions import it: few pictures are like this
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ROWS = 256  # processed together: a whole picture as floats would take several times its size
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _MOST_SAMPLE, _SAMPLE_FORMAT = 258, 262, 281, 339  # tags of TIFF 6.0
@@ -34,6 +36,8 @@ def is_deep(image: Image.Image) -> bool:
 
 def eight_bits(image: Image.Image) -> Image.Image:
     """A deep picture as L, 0 black and 255 white. Raises Unclear."""
+    import numpy as np
+
     tags: Any = getattr(image, "tag_v2", {})
     white = _white(image, tags)
     grey = np.empty((image.height, image.width), np.uint8)
@@ -90,6 +94,8 @@ def _float_white(low: float, high: float) -> float:
 
 def _ends(image: Image.Image) -> tuple[float, float]:
     """The minimum and maximum value. Raises Unclear if one is not a number."""
+    import numpy as np
+
     ends = [(float(band.min()), float(band.max())) for _top, band in _bands(image)]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     if not np.isfinite([low, high]).all() or any(np.isnan(end).any() for end in ends):
@@ -97,7 +103,9 @@ def _ends(image: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    import numpy as np
+
     for top in range(0, image.height, _ROWS):
         band = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
         yield top, np.asarray(band, np.float32)

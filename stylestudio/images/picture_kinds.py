@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import IO, Literal
 
@@ -10,14 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from PIL import Image, ImageFile
 
-try:
-    import pillow_heif
-except ImportError:  # there is no wheel for this machine: the format is named when rejected
-    HEIF: tuple[str, ...] = ()
-else:
-    # Embedded previews and depth maps are not needed, and we decide on the number of threads.
-    pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
-    HEIF = ("HEIF",)
+# Without a wheel for this machine the format is named when rejected.
+HEIF = ("HEIF",) if find_spec("pillow_heif") else ()
 
 READ = ("PSD", *HEIF, "TGA")  # TGA comes last: its files have no signature, so anything might be one
 SUFFIXES = (".psd", ".tga", *((".heic", ".heif", ".hif") if HEIF else ()))
@@ -83,6 +79,16 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_TAGS = 4096  # per picture in a TIFF; twenty are usual
 _BROKEN = gettext_noop("This picture is broken or not complete. Save it again and send the new file.")
 _READABLE = (*_TIFF, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"8BPS\x00\x01")
+
+
+@cache
+def load_heif() -> None:
+    """Let Pillow read HEIC. Call it before a picture that may be one: its decoders are large, and few need them."""
+    if HEIF:
+        import pillow_heif
+
+        # Embedded previews and depth maps are not needed, and we decide on the number of threads.
+        pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
 
 
 def refusal(name: str) -> str:

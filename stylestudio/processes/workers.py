@@ -61,7 +61,21 @@ def run_sweeps(*, guarded: bool) -> None:
         sweep()
 
 
-class WakingStorage(SqliteStorage):  # type: ignore[misc]
+class _NobodyRevokes:
+    """In front of a storage of Huey, which asks about every message whether somebody revoked it. Nobody does, so a
+    message that was taken is carried out although the queue went away meanwhile.
+    """
+
+    def peek_many(self, keys: list[str]) -> dict[str, bytes]:
+        """What is stored under the keys: nothing."""
+        return {}
+
+    def delete_data(self, key: str) -> bool:
+        """Whether there was anything under the key."""
+        return False
+
+
+class WakingStorage(_NobodyRevokes, SqliteStorage):  # type: ignore[misc]
     """Huey's SQLite queue, whose readers wait for a byte on a loopback UDP port instead of polling."""
 
     blocking = True
@@ -159,7 +173,7 @@ class WakingHuey(SqliteHuey):  # type: ignore[misc]
             return None
 
 
-class RemoteStorage(PriorityRedisStorage):  # type: ignore[misc]
+class RemoteStorage(_NobodyRevokes, PriorityRedisStorage):  # type: ignore[misc]
     """Huey's queue in Redis, whose readers wait for a Redis that is away, and say so once and not once a thread."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -176,18 +190,6 @@ class RemoteStorage(PriorityRedisStorage):  # type: ignore[misc]
         """Return the messages that are due, and remove them."""
         data: list[bytes] = self._patiently(partial(super().read_schedule, moment), [])
         return data
-
-    # Huey asks these two about every message, before and after it is carried out: whether somebody revoked it. Nobody
-    # does, so a message that was taken is carried out although Redis went away meanwhile.
-
-    def peek_many(self, keys: list[str]) -> dict[str, bytes]:
-        """Return what is stored under the keys."""
-        data: dict[str, bytes] = self._patiently(partial(super().peek_many, keys), {})
-        return data
-
-    def delete_data(self, key: str) -> bool:
-        """Delete what is stored under the key. Returns whether there was anything."""
-        return bool(self._patiently(partial(super().delete_data, key), False))
 
     def _patiently(self, ask: Callable[[], Any], otherwise: Any) -> Any:
         try:

@@ -95,6 +95,7 @@ def scripts(page: Page) -> set[str]:
     )
 
 
+@pytest.mark.heavy
 def test_a_page_that_was_open_during_an_update_goes_on_and_a_new_one_fetches_what_changed(
     updated: Studio, enter: Enter, complaints: Complaints
 ) -> None:

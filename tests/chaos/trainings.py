@@ -227,9 +227,9 @@ def _wrong_checkpoints(job: TrainingJob) -> list[str]:
 
 def _wrong_losses(job: TrainingJob) -> list[str]:
     """Every step has its loss once, except for segments whose engine was killed after it had saved them."""
-    from training.runs.running import losses
+    from training.runs.running import loss_curve
 
-    steps, _values = losses.read(job)
+    steps, _values = loss_curve.read(job)
     told = steps.tolist()
     wrong = []
     if sorted(set(told)) != told:

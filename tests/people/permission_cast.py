@@ -21,7 +21,7 @@ from styles.models import Preset, Style, StyleVersion
 from stylestudio.models import Upload
 from stylestudio.people.visibility import Visibility
 from tests.styles.bringing import weights
-from training.datasets.health import measures
+from training.datasets.health import stored
 from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 from training.datasets.reading_models import Reading
 from training.datasets.versions import snapshots
@@ -102,7 +102,7 @@ class Cast:
         self.image = DatasetImage(
             dataset=self.dataset, width=64, height=48, byte_size=9, format="PNG", sha256="2" * 64,
             perceptual_hash="0" * 16, position=0, source_name="hill.png", added_by=self.maker, caption="a hill",
-            measures={"version": measures.VERSION, "broken": True, "twins": []},
+            measures={"version": stored.VERSION, "broken": True, "twins": []},
         )  # fmt: skip
         self.image.file.save("hill.png", ContentFile(png()), save=False)
         self.image.thumbnail.save("hill.webp", ContentFile(png()), save=False)

@@ -64,7 +64,7 @@ def apart(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize(("colours", "most"), [(MOSS, 0.5), (EMBERS, 0.65)])
 def test_pictures_take_over_the_palette_of_the_set(colours: tuple[tuple[int, int, int], ...], most: float) -> None:
     pictures = in_palette(20, colours)
-    learned, _losses = trained(pictures, 600, Recipe(rank=16, batch_size=4))
+    learned, _losses = trained(pictures, 300, Recipe(rank=16, batch_size=4))
     aim = palette_of(pictures)
     base = np.mean([palettes_apart(palette(drawn(prompt)), aim) for prompt in PROMPTS])
     styled = np.mean([palettes_apart(palette(drawn(prompt, (learned, 1.0))), aim) for prompt in PROMPTS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -31,7 +32,15 @@ SMALL = Brief(
 
 
 def pixels(brief: Brief) -> np.ndarray:
+    """The same picture is drawn once; one from a reference each time, since pictures cannot be keys."""
+    return drawn(brief) if brief.reference else drawn_once(brief)
+
+
+def drawn(brief: Brief) -> np.ndarray:
     return np.asarray(PAINTER.draw(brief).convert("RGB"), np.float32)
+
+
+drawn_once = cache(drawn)
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 SERVERS = {"daphne", "twisted", "autobahn", "cryptography"}  # the web process's alone
 PICTURES = {"numpy", "PIL", "pillow_heif"}
 PAINTER = {"stylestudio.preview_engine.painter.painter", "stylestudio.preview_engine.painter.subjects"}
-SELDOM = {"ftfy", "charset_normalizer"}
+SELDOM = {"ftfy", "charset_normalizer", "numpy", "pillow_heif"}
 HEAVY = SERVERS | PICTURES | {"aiohttp", "attr", "regex", "stylestudio.preview_engine", *SELDOM}
 PAGES = {"stylestudio.urls", "stylestudio.people.accounts", "styles.forms", "styles.admin", "generation.ordering.views"}
 
@@ -80,7 +80,7 @@ def test_a_worker_loads_no_server_and_no_admin() -> None:
 def test_the_web_process_loads_all_pages_and_no_painter_and_nothing_that_few_ask_for() -> None:
     found = loaded("import stylestudio.processes.web, stylestudio.asgi, stylestudio.urls")
     assert found >= PAGES
-    assert not found & {"pycparser", *PAINTER, *SELDOM}
+    assert not found & {"pycparser", "aiohttp", *PAINTER, *SELDOM}
 
 
 @pytest.mark.django_db(transaction=True)

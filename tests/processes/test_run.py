@@ -17,17 +17,32 @@ ROOT = Path(__file__).parents[2]
 RUN = ROOT / "run.py"
 
 
+def a_clone(folder: Path) -> Path:
+    """`folder`, with run.py, nothing to install and a `manage.py` that says how it was called."""
+    shutil.copy(RUN, folder / "run.py")
+    (folder / "requirements.txt").write_text("# nothing\n")
+    (folder / "requirements-dev.txt").write_text("# nothing\n")
+    (folder / "manage.py").write_text("import sys; print(sys.prefix, *sys.argv[1:])\n")
+    (folder / "pytest.py").write_text(
+        "import os, sys; print('tested', sys.argv[1:], os.environ.get('STYLESTUDIO_CHROMIUM'))\n"
+        "print('compiled' if not sys.dont_write_bytecode else 'not compiled')\n"
+    )
+    return folder
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder with run.py, nothing to install and a `manage.py` that says how it was called."""
-    shutil.copy(RUN, tmp_path / "run.py")
-    (tmp_path / "requirements.txt").write_text("# nothing\n")
-    (tmp_path / "requirements-dev.txt").write_text("# nothing\n")
-    (tmp_path / "manage.py").write_text("import sys; print(sys.prefix, *sys.argv[1:])\n")
-    (tmp_path / "pytest.py").write_text(
-        "import os, sys; print('tested', sys.argv[1:], os.environ.get('STYLESTUDIO_CHROMIUM'))\n"
-    )
-    return tmp_path
+    """A new clone."""
+    return a_clone(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that has all that tests need. Its tests leave it as it is."""
+    clone = a_clone(tmp_path_factory.mktemp("installed"))
+    a_venv(clone)
+    assert "Installing what requirements-dev.txt lists" in run(clone, "test", CI="").stdout
+    return clone
 
 
 def run(clone: Path, *arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -185,23 +200,30 @@ def test_dev_installs_what_tests_need_and_hands_the_arguments_to_the_watch(clone
     assert result.stdout.splitlines()[-1] == "watches --port 8001"
 
 
-def test_tests_run_with_the_browser_that_was_found(clone: Path) -> None:
-    a_venv(clone)
-    (clone / "chromium").touch()
-    result = run(clone, "test", "-k", "one", STYLESTUDIO_CHROMIUM=str(clone / "chromium"))
-    assert result.stdout.splitlines()[-1] == f"tested ['-k', 'one'] {clone / 'chromium'}"
+def line_of_tests(said: str) -> str:
+    """The line of the tests in what run.py printed."""
+    return next(line for line in said.splitlines() if line.startswith("tested "))
 
 
-def test_all_tests_run_in_two_processes(clone: Path) -> None:
-    a_venv(clone)
-    assert "tested ['-n2'] " in run(clone, "test", CI="").stdout
+def test_tests_run_with_the_browser_that_was_found(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "chromium").touch()
+    result = run(installed, "test", "-k", "one", STYLESTUDIO_CHROMIUM=str(tmp_path / "chromium"))
+    assert line_of_tests(result.stdout) == f"tested ['-k', 'one'] {tmp_path / 'chromium'}"
 
 
-def test_a_missing_browser_is_said_and_on_ci_a_failure(clone: Path) -> None:
-    a_venv(clone)
-    result = run(clone, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="")
+def test_all_tests_run_in_two_processes(installed: Path) -> None:
+    assert line_of_tests(run(installed, "test", CI="").stdout).startswith("tested ['-n2'] ")
+
+
+def test_what_tests_compile_is_kept_also_for_somebody_who_wants_none_beside_the_sources(installed: Path) -> None:
+    said = run(installed, "test", CI="", PYTHONDONTWRITEBYTECODE="1").stdout
+    assert said.splitlines()[-1] == "compiled"
+
+
+def test_a_missing_browser_is_said_and_on_ci_a_failure(installed: Path) -> None:
+    result = run(installed, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="")
     assert result.returncode == 0
     assert "the browser tests will be skipped" in result.stdout
-    result = run(clone, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="true")
+    result = run(installed, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="true")
     assert result.returncode == 1
     assert "the browser tests must run" in result.stderr

@@ -41,6 +41,17 @@ def theirs(moment, name="outputs/2026/11/a b.png", disposition=None):
     with patch.object(botocore.auth, "get_current_datetime", lambda *_: there, create=True):
         return super(buckets.PrivateBucket, bucket._wrapped).url(name, parameters, expire=7200)
 
+def clients(threads=3):
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+    together = Barrier(threads)
+    def mine(_number):
+        together.wait()
+        return id(bucket._client)
+    bucket._client  # as the first file has made it
+    with ThreadPoolExecutor(threads) as pool:
+        return len(set(pool.map(mine, range(threads))))
+
 print(json.dumps(eval(sys.argv[1])))
 """
 KEYS = {"S3_BUCKET": "studio", "S3_ACCESS_KEY": "testing", "S3_SECRET_KEY": "secret"}
@@ -97,3 +108,7 @@ def test_with_keys_that_end_by_themselves_the_redirect_is_kept_for_five_minutes_
     # Of the ten that are left at least; the studio itself tells it for a minute (stylestudio.edge.recent).
     assert seconds == 300
     assert parse_qs(urlsplit(address).query)["X-Amz-Security-Token"] == ["token"]
+
+
+def test_all_threads_of_a_process_use_one_client(tmp_path: Any) -> None:
+    assert ask("clients()", tmp_path, **OWN) == 1

@@ -9,7 +9,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 
-import numpy as np
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
@@ -48,8 +47,6 @@ _room = threading.BoundedSemaphore(2)
 _room_for_large = threading.BoundedSemaphore(1)
 
 _SAMPLES, _KEPT = 32, 8
-_frequencies, _places = np.arange(_KEPT)[:, None], np.arange(_SAMPLES)[None, :]
-_COSINES = np.cos(np.pi * _frequencies * (2 * _places + 1) / (2 * _SAMPLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +181,15 @@ def perceptual_hash(image: Image.Image, ground: str = grounds.WHITE) -> str:
     frequency h in the grey picture of 32 × 32 pixels; the very first one is always set. So mirroring a picture inverts
     the bits of odd h. Transparent parts are flattened onto `ground`. Pictures of one colour all have the same hash.
     """
+    import numpy as np  # everybody else asks this module for names and sizes
+
+    frequencies, places = np.arange(_KEPT)[:, None], np.arange(_SAMPLES)[None, :]
+    cosines = np.cos(np.pi * frequencies * (2 * places + 1) / (2 * _SAMPLES))
     grey = (
         decoding.flat(image, ground)
         .convert("L")
         .resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
     )
-    waves = (_COSINES @ np.asarray(grey, dtype=np.float64) @ _COSINES.T).round(3)
+    waves = (cosines @ np.asarray(grey, dtype=np.float64) @ cosines.T).round(3)
     waves[0, 0] = 1
     return np.packbits(waves > 0).tobytes().hex()

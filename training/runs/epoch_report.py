@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
 from generation.pictures.models import GeneratedImage
-from training.datasets.health import check_work, measures
+from training.datasets.health import check_work, measures, stored
 from training.datasets.models import DatasetImage
 from training.datasets.versions import snapshots
 from training.runs.models import Checkpoint, Sample, TrainingJob
@@ -164,7 +164,7 @@ def _alike(one: Row, two: Row) -> float:
 def _read(sample: Sample) -> tuple[Row, Row]:
     """Colours and texture of a sample's picture, and its edges."""
     data = base64.b64decode((sample.measures or {})["descriptor"])
-    light = measures.read_patches([data])[0][: measures.PATCH**2].reshape(measures.PATCH, -1).astype(np.float32)
+    light = measures.read_patches([data])[0][: stored.PATCH**2].reshape(stored.PATCH, -1).astype(np.float32)
     down, across = np.gradient(light)
     return measures.read_features([data])[0], np.hypot(down, across)
 

@@ -21,11 +21,11 @@ from stylestudio.jobs.presses import number_of, once
 from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training.datasets import queries
-from training.runs import configuration, epoch_report, known_trainers, parameters, tasks
+from training.runs import configuration, known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
 from training.runs.placing.forms import TrainingForm, belonging, offered, style_of
-from training.runs.running import checkpoints, live_course, losses, runner, samples
+from training.runs.running import checkpoints, live_course, runner, samples
 from training.runs.trainer import TrainerFailed
 
 PAGE = 30
@@ -146,10 +146,12 @@ def _changeable(request: StudioRequest, pk: int) -> TrainingJob:
 
 
 def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]:
+    from training.runs.running import loss_curve  # with numpy, only once there is a training
+
     return {
         "job": job,
         "tab": tab,
-        "chart": losses.chart(job),
+        "chart": loss_curve.chart(job),
         "checkpoints": checkpoints.listed(job),
         "can_change": may_change(request.user, job),
         "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}"),
@@ -219,6 +221,8 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
         tasks.ask_for_report(_changeable(request, pk).pk, request.user.pk)
         messages.success(request, _("The pictures of the report are being made."))
         return redirect("training:run-epochs", pk)
+    from training.runs import epoch_report  # with numpy, only once there is a training
+
     job = _run(request, pk)
     probe = min(whole_number(request.GET.get("prompt", "0")), max(0, len(job.probes) - 1))
     context = {

@@ -15,7 +15,7 @@ from generation.engines.models import Engine
 from generation.making import installable, recovery
 from generation.pictures import graphs
 from generation.pictures.models import GenerationTask
-from stylestudio.database.prepared import Moment, Prepared, Rows
+from stylestudio.database.prepared import Moment, Prepared, Rows, ask, instance
 
 Files = tuple[tuple[str, str], ...]
 
@@ -107,6 +107,10 @@ class Needs(NamedTuple):
         return cls(tuple(graphs.files(task)), graphs.classes(task), graphs.warmth(task))
 
 
+_OF_SNAPSHOT = ("id", "pattern_id", "own_values")
+_snapshot = Prepared(lambda task: GenerationTask.everything.filter(pk=task).values_list(*_OF_SNAPSHOT))
+
+
 class Tasks:
     """Tasks that may be next, by (key, moment of their order), and what they need; read only if it is not known."""
 
@@ -119,7 +123,8 @@ class Tasks:
             return found
         kept = {key: needs for key in others if (needs := self._known.get(key))}
         missing = {pk: key for key in (wanted, *others) if key not in kept for pk in key[:1]}
-        for task in GenerationTask.everything.filter(pk__in=missing).only("pattern", "own_values"):
+        for [row] in filter(None, ask(*map(_snapshot.question, missing))):
+            task = instance(GenerationTask, row, *_OF_SNAPSHOT)
             kept[missing[task.pk]] = Needs.of(task)
         self._known = kept
         return kept[wanted]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from generation.engines.models import Engine
 from generation.pictures.models import patterns
 from generation.pictures.models.patterns import Pattern
+from stylestudio.database.prepared import OftenUsed
 
 # Whose graph is stored whole.
 WHOLE = Q(pattern__isnull=True, own_values__isnull=False)
@@ -28,7 +29,7 @@ class PromptQuerySet(models.QuerySet["EnginePrompt"]):
         return self.filter(ended_at__isnull=True, state__in=EnginePrompt.LIVE)
 
 
-class EnginePrompt(models.Model):
+class EnginePrompt(OftenUsed, models.Model):
     """One attempt at one picture on one engine. Stored before it is posted to the engine, so nothing is made twice."""
 
     class State(models.TextChoices):

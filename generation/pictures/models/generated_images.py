@@ -18,6 +18,7 @@ from generation.engines.models import Engine
 from generation.pictures.models import search_index, style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
+from stylestudio.database.prepared import OftenUsed
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet
 
@@ -65,7 +66,7 @@ class WantedPictures(LivePictures):
         return super().get_queryset().filter(Exists(tasks.objects.filter(pk=OuterRef("task_id"))))
 
 
-class GeneratedImage(InProject):
+class GeneratedImage(OftenUsed, InProject):
     """A stored picture. The row exists only if the file does."""
 
     task = models.ForeignKey(

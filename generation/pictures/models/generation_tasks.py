@@ -26,6 +26,7 @@ from generation.pictures.prompts import Frame
 from generation.pictures.shapes import Shape, shape_name, size_text, smaller
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import StyleVersion
+from stylestudio.database.prepared import OftenUsed, Prepared
 from stylestudio.jobs.kinds import Job, JobQuerySet, Status
 
 LEAST_SIDE, MOST_SIDE = 64, 2048
@@ -58,7 +59,7 @@ class Slot:
     picture: GeneratedImage | None
 
 
-class GenerationTask(Job):
+class GenerationTask(OftenUsed, Job):
     """One press of Generate: 1 to 16 pictures from one frozen snapshot of the whole order."""
 
     kind: ClassVar[str] = "generation"
@@ -205,7 +206,7 @@ class GenerationTask(Job):
 
     def complete_if_whole(self) -> bool:
         """Complete the task if its last picture is stored. Of several callers exactly one gets True."""
-        if self.pictures(manager="everything").count() < self.count:
+        if len(_pictures.rows(self.pk)) < self.count:
             return False
         # Only a running task can complete, and another worker may have put it back into the queue between two pictures.
         return self.complete() or (self.start(self.worker) and self.complete())
@@ -381,6 +382,9 @@ class GenerationTask(Job):
         """The engine of the newest attempt; None before the first."""
         prompt = self.prompts.select_related("engine").order_by("-pk").first()
         return prompt.engine if prompt else None
+
+
+_pictures = Prepared(lambda task: GeneratedImage.everything.filter(task=task).order_by().values_list("pk"))
 
 
 class TaskStyle(models.Model):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 from stylestudio.comfy.file_names import canonical
 from stylestudio.text import json_patterns
@@ -33,6 +33,9 @@ class Pattern(models.Model):
         return self.text[:80]
 
 
+_ADD = f'INSERT INTO "{Pattern._meta.db_table}" ("id", "text") VALUES (%s, %s) ON CONFLICT DO NOTHING'  # noqa: S608
+
+
 def keep(
     document: Any, known: Mapping[str, Any], choose: Choose, stored: set[int] | None = None
 ) -> tuple[int | None, Any]:
@@ -47,7 +50,8 @@ def keep(
         return None, document
     key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
     if key not in stored:
-        Pattern.objects.bulk_create([Pattern(id=key, text=text)], ignore_conflicts=True)
+        with connection.cursor() as cursor:
+            cursor.execute(_ADD, [key, text])
         stored.add(key)
     return (key, own) if _text(key) == text else (None, document)
 

@@ -22,8 +22,11 @@ from stylestudio.comfy.errors import (
     EngineErred,
     EngineTimeout,
     EngineUnreachable,
+    NotConnected,
     NotFound,
+    NotTrusted,
     Refused,
+    SignInNeeded,
     may_pass,
 )
 from stylestudio.text import concealed
@@ -293,18 +296,6 @@ class Transport:
     def _excerpt(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> str:
         text = self.conceal(body.decode(errors="replace"))
         return self.reveal(f"{status} for {self._where(method, segments)}: {text[:_EXCERPT]!r}")
-
-
-class NotConnected(EngineUnreachable):
-    """No connection was established, so the engine cannot have seen the request."""
-
-
-class NotTrusted(NotConnected):
-    """Something answers, but its certificate is not accepted."""
-
-
-class SignInNeeded(NotConnected, BadResponse):
-    """Something in front of the engine rejected the request: it wants a user and password, or a token."""
 
 
 def _authorization(user: str, password: str) -> str:

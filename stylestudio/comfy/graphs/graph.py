@@ -69,6 +69,8 @@ class Workflow:
                 raise GraphError(f"{name} cannot be {value!r} in workflow {self.name}.")
 
         def substitute(text: str) -> object:
+            if "{{" not in text:
+                return text
             if whole := _PLACEHOLDER.fullmatch(text):
                 return values[whole[1]]
             return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), text)

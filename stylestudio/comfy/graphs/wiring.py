@@ -11,6 +11,7 @@ such as "steps:INT". An input whose name ends with "?" is set only on engines th
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -311,6 +312,58 @@ class NodeInfoSource(Protocol):
         """The classes that the engine replaces by others, by their old name."""
 
 
+# Inputs that differ from one picture to the next, and are checked again each time.
+_VARIES = frozenset({"text", "seed", "noise_seed", "filename_prefix"})
+_MOST_FITS = 100  # graphs, which differ in more than that
+
+
+class Fits:
+    """Graphs of ours as `adapt` has adapted them to one engine. Good as long as its node classes are the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Graph, dict[tuple[str, str], Input]]] = {}
+
+    def find(self, graph: Graph) -> Graph | None:
+        """The graph adapted, if one that differs only in inputs that vary was noted, and their values fit."""
+        key, values = _without_varying(graph)
+        adapted, entries = self._known.get(key, ({}, {}))
+        if not adapted or not all(_is_within(entries[place], value) for place, value in values.items()):
+            return None
+        made = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in adapted.items()}
+        for (node_id, name), value in values.items():
+            made[node_id]["inputs"][name] = value
+        return made
+
+    def note(self, graph: Graph, infos: Mapping[str, NodeInfo | None], adapted: Graph) -> None:
+        """Remember what `adapt` made of a graph, unless an input that varies is more than a text or a number there."""
+        key, values = _without_varying(graph)
+        entries: dict[tuple[str, str], Input] = {}
+        for node_id, name in values:
+            node = graph[node_id]
+            entry = node_info.inputs(infos[node["class_type"]] or {}, node["inputs"]).get(name)
+            if entry is None or entry.choices is not None or entry.type not in ("STRING", *_NUMBERS):
+                return
+            entries[node_id, name] = entry
+        if len(self._known) >= _MOST_FITS:
+            self._known.clear()
+        self._known[key] = (adapted, entries)
+
+
+def _without_varying(graph: Graph) -> tuple[str, dict[tuple[str, str], str | int | float]]:
+    """The graph as text, with the types of values that vary in their place; and these values by node and input."""
+    values = {
+        (node_id, name): value
+        for node_id, node in graph.items()
+        for name, value in node["inputs"].items()
+        if name in _VARIES and isinstance(value, str | int | float)
+    }
+    types = [[*place, type(value).__name__] for place, value in values.items()]
+    bare = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in graph.items()}
+    for node_id, name in values:
+        bare[node_id]["inputs"][name] = None
+    return json.dumps([bare, types]), values
+
+
 async def fitted(client: NodeInfoSource, graph: Graph, *, strict: bool = False) -> Graph:
     """`adapt` for the engine of `client`. A missing class that the engine replaces by one it has counts as present."""
     infos = await _infos(client, graph)
@@ -320,6 +373,15 @@ async def fitted(client: NodeInfoSource, graph: Graph, *, strict: bool = False) 
         graph = replaced(graph, by)
         infos |= await _infos(client, graph)
     return adapt(graph, infos, strict=strict)
+
+
+async def fitted_once(client: NodeInfoSource, graph: Graph, fits: Fits) -> Graph:
+    """A graph of ours, `fitted` to the engine of `client`; noted in `fits`."""
+    adapted = await fitted(client, graph, strict=True)
+    infos = await _infos(client, graph)
+    if None not in infos.values():
+        fits.note(graph, infos, adapted)
+    return adapted
 
 
 async def _infos(client: NodeInfoSource, graph: Graph) -> dict[str, NodeInfo | None]:

@@ -98,6 +98,7 @@ def test_no_page_is_wider_than_a_phone(studio: Studio, enter: Enter) -> None:
         expect(page.get_by_role("button", name="Your account")).to_be_in_viewport()
 
 
+@pytest.mark.heavy
 def test_the_import_says_what_engines_read_and_asks_what_is_not_clear(
     studio: Studio, engine: PreviewThread, enter: Enter, complaints: Complaints, tmp_path: Path
 ) -> None:

@@ -14,8 +14,7 @@ from yarl import URL
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.connection import address, admission
-from stylestudio.comfy.connection.transport import NotConnected, NotTrusted, SignInNeeded
-from stylestudio.comfy.errors import BadResponse, ComfyError, EngineUnreachable
+from stylestudio.comfy.errors import BadResponse, ComfyError, EngineUnreachable, NotConnected, NotTrusted, SignInNeeded
 from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.protocol.events import Completed, ImageRef
 from stylestudio.preview_engine import troubles as t

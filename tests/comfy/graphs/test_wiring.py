@@ -14,7 +14,7 @@ from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.graphs import wiring
 from stylestudio.comfy.graphs.graph import Graph, GraphError, Lora, chain_loras, load, output_nodes
 from stylestudio.comfy.graphs.node_info import inputs
-from stylestudio.comfy.graphs.wiring import Replacement, adapt
+from stylestudio.comfy.graphs.wiring import Fits, Replacement, adapt
 from stylestudio.comfy.protocol.answers import replacements
 from tests.comfy.graphs.mutations import changed
 from tests.comfy.graphs.strict import complaints, recorded_infos
@@ -330,3 +330,38 @@ def test_a_limit_or_default_that_an_engine_leaves_open_is_none(told: dict[str, A
     infos = {"Odd": {"input": {"required": {"a": ["FLOAT", told], "b": ["FLOAT", told]}}, "output": []}}
     graph = {"1": {"class_type": "Odd", "inputs": {"a": 2.5}}}
     assert adapt(graph, infos, strict=True)["1"]["inputs"] == {"a": 2.5, "b": 0.0}
+
+
+def with_values(graph: Graph, **values: object) -> Graph:
+    """The graph with these values wherever an input has that name."""
+    return {
+        node_id: {**node, "inputs": {name: values.get(name, value) for name, value in node["inputs"].items()}}
+        for node_id, node in graph.items()
+    }
+
+
+VARYING: dict[str, object] = {"seed": 2**40, "text": "a blue cube", "filename_prefix": "studio/8"}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_that_differs_in_what_varies_is_adapted_from_memory_as_it_would_be_anew(name: str) -> None:
+    fits, graph, other = Fits(), GRAPHS[name], with_values(GRAPHS[name], **VARYING)
+    assert fits.find(graph) is None
+    fits.note(graph, INFOS, adapt(graph, INFOS, strict=True))
+    assert fits.find(other) == adapt(other, INFOS, strict=True) != adapt(graph, INFOS, strict=True)
+    assert fits.find(graph) == adapt(graph, INFOS, strict=True)
+
+
+@pytest.mark.parametrize("changes", [{"steps": 5}, {"seed": -1}, {"seed": "5"}, {"seed": 2**64}, {"text": ["1", 0]}])
+def test_a_graph_that_differs_in_what_is_checked_is_adapted_anew(changes: dict[str, object]) -> None:
+    fits, graph = Fits(), GRAPHS["txt2img"]
+    fits.note(graph, INFOS, adapt(graph, INFOS, strict=True))
+    assert fits.find(with_values(graph, **changes)) is None
+
+
+def test_a_graph_whose_varying_input_is_a_choice_there_is_not_remembered() -> None:
+    fits, graph = Fits(), GRAPHS["txt2img"]
+    infos = copy.deepcopy(INFOS)
+    infos["SaveImage"]["input"]["required"]["filename_prefix"] = [["studio/7", "studio/8"], {}]
+    fits.note(graph, infos, adapt(graph, infos, strict=True))
+    assert fits.find(graph) is None

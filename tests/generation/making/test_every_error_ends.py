@@ -16,7 +16,6 @@ from generation.making import recovery, runner, verdicts
 from generation.pictures import faults, graphs
 from generation.pictures.models import EnginePrompt
 from stylestudio.comfy import errors
-from stylestudio.comfy.connection import transport
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import Options
@@ -161,9 +160,9 @@ def error_classes(root: type[ComfyError] = ComfyError) -> list[type[ComfyError]]
 # How one of each class is made: a new class fails here until somebody says how it ends.
 MADE: dict[type[ComfyError], Callable[[], ComfyError]] = {
     errors.EngineUnreachable: lambda: errors.EngineUnreachable("closed"),
-    transport.NotConnected: lambda: transport.NotConnected("nothing answers"),
-    transport.NotTrusted: lambda: transport.NotTrusted("its certificate has expired"),
-    transport.SignInNeeded: lambda: transport.SignInNeeded("it asks for a sign-in"),
+    errors.NotConnected: lambda: errors.NotConnected("nothing answers"),
+    errors.NotTrusted: lambda: errors.NotTrusted("its certificate has expired"),
+    errors.SignInNeeded: lambda: errors.SignInNeeded("it asks for a sign-in"),
     errors.UploadBroken: lambda: errors.UploadBroken("ink.safetensors", "broke off"),
     errors.EngineTimeout: lambda: errors.EngineTimeout("too slow"),
     errors.BadResponse: lambda: errors.BadResponse("no ComfyUI"),
@@ -185,7 +184,7 @@ MADE: dict[type[ComfyError], Callable[[], ComfyError]] = {
     errors.QueueStuck: lambda: errors.QueueStuck("stuck"),
 }
 # Nothing answers at all: that is waited for, for days if need be, and costs no attempt.
-WAITED_FOR = {transport.NotConnected, transport.NotTrusted}
+WAITED_FOR = {errors.NotConnected, errors.NotTrusted}
 
 
 @pytest.mark.parametrize("sent", light_and_heavy((True,), (False,)))

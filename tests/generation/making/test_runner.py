@@ -23,7 +23,7 @@ from PIL import Image
 from pytest_django import Settings
 
 from generation.engines.models import Engine
-from generation.making import recovery, runner, step_previews, storing
+from generation.making import cancelling, recovery, runner, step_previews, storing
 from generation.making.claim import claim, look_for_orphans
 from generation.ordering import orders
 from generation.ordering.management.commands import generate
@@ -88,6 +88,16 @@ def test_a_picture_whose_commit_came_through_keeps_its_file_although_nobody_hear
         storing.store(claimed.prompt, data.getvalue())
     picture = GeneratedImage.objects.get(task=task)
     assert default_storage.exists(str(picture.file.name))
+
+
+def test_a_picture_that_is_stored_is_not_cancelled_on_its_engine_however_long_that_took(
+    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_CANCEL_LOOKS", 0.0)
+    monkeypatch.setattr(cancelling, "cancel", lambda *prompt: told.extend(prompt))
+    assert made(place(ada, count=1)).status == Status.COMPLETED
+    assert told == []
 
 
 def test_a_task_ends_completed_with_every_picture_stored(engine: Engine, ada: User) -> None:

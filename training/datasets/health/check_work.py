@@ -17,7 +17,7 @@ from stylestudio.processes import workers
 from training.datasets import dataset_jobs
 from training.datasets.crops import backgrounds
 from training.datasets.crops.backgrounds import measured_on
-from training.datasets.health import measures, similar
+from training.datasets.health import stored
 from training.datasets.health.dataset_facts import is_current, is_measured
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -120,11 +120,13 @@ def _measure(pks: Sequence[int], threads: ThreadPoolExecutor) -> None:
 
 
 def _measured(image: DatasetImage) -> _Result:
+    from training.datasets.health import measures  # with numpy, only in the process that checks
+
     try:
         with image.file.open("rb") as file:
             found = measures.measure(file, image.background)
     except (OSError, ValueError):
-        return _Result(image, {"version": measures.VERSION, "broken": True, "twins": []}, None)
+        return _Result(image, {"version": stored.VERSION, "broken": True, "twins": []}, None)
     return _Result(image, found.measures, found.descriptor)
 
 
@@ -139,11 +141,13 @@ def _compare(dataset: Dataset) -> None:
         .exclude(descriptor=None)
         .order_by("position", "pk")
         .values_list("pk", "width", "height", "measures", "descriptor")
-        if row[3] and row[3].get("version") == measures.VERSION
+        if row[3] and row[3].get("version") == stored.VERSION
     ]
     new = [place for place, row in enumerate(rows) if "twins" not in row[3]]
     if not new:
         return
+    from training.datasets.health import measures, similar  # as above
+
     patches = measures.read_patches([row[4] for row in rows])
     shapes = [width / height for _pk, width, height, _measures, _descriptor in rows]
     anew = {rows[place][0] for place in new}

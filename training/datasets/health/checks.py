@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from statistics import median
 
-import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,11 +18,9 @@ from stylestudio.text import grammar
 from training.datasets.captions import tags, tokens
 from training.datasets.crops import plan
 from training.datasets.crops.backgrounds import Ground
-from training.datasets.health import measures
 from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Fix, Level
 from training.datasets.health.groups import Group, groups
-from training.datasets.health.measures import oddness
 
 # --- Limits. They follow what trainers and their users report.
 
@@ -205,7 +203,7 @@ def blur(facts: Facts) -> Iterator[Finding]:
     sharpness = {picture.pk: picture.number("sharpness") or 1.0 for picture in facts.measured}
     if not sharpness:
         return
-    middle = float(np.median(list(sharpness.values())))
+    middle = median(sharpness.values())
     # If the whole set is soft, that is its style, and only what is much softer than the others stands out.
     found = [picture for picture in facts.measured if sharpness[picture.pk] < min(SOFT, SOFTER * middle)]
     if found:
@@ -296,8 +294,10 @@ def odd_ones(facts: Facts) -> Iterator[Finding]:
     pictures = [picture for picture in facts.measured if picture.features]
     if len(pictures) < LEAST_FOR_ODD:
         return
-    distances = oddness(measures.read_features([picture.features or b"" for picture in pictures]))
-    order = np.argsort(-distances)[: max(1, int(len(pictures) * MOST_ODD))]
+    from training.datasets.health import measures  # with numpy, only when a check asks for it
+
+    distances = measures.oddness(measures.read_features([picture.features or b"" for picture in pictures]))
+    order = (-distances).argsort()[: max(1, int(len(pictures) * MOST_ODD))]
     found = [pictures[place] for place in order if distances[place] > ODD]
     if found:
         said = ngettext("%d picture does not fit the others", "%d pictures do not fit the others", len(found)) % len(

@@ -13,7 +13,7 @@ from django.db.models.functions import Substr
 from stylestudio.images import grounds
 from training.datasets.captions import tags
 from training.datasets.crops import backgrounds, plan
-from training.datasets.health import measures
+from training.datasets.health import stored
 from training.datasets.models import Dataset
 
 
@@ -69,7 +69,7 @@ def is_measured(measured: Mapping[str, Any], ground: str | None = None) -> bool:
 
     Before the background could be chosen it was not stored: usually it was white.
     """
-    return measured.get("version") == measures.VERSION and (not ground or measured.get("on", grounds.WHITE) == ground)
+    return measured.get("version") == stored.VERSION and (not ground or measured.get("on", grounds.WHITE) == ground)
 
 
 def is_current(measured: Mapping[str, Any], ground: str | None = None) -> bool:
@@ -126,7 +126,7 @@ class Facts:
 def gather(dataset: Dataset) -> Facts:
     """Read a dataset with one query."""
     # Only the features of the descriptor: the patches of 2,000 pictures are 5 MB that no check needs.
-    head = Substr("descriptor", 1, measures.FEATURES * 4, output_field=BinaryField())
+    head = Substr("descriptor", 1, stored.FEATURES * 4, output_field=BinaryField())
     columns = (*Picture._fields[:10], "measures", "head", "colours")
     rows = dataset.images.annotate(head=head).order_by("position", "pk").values_list(*columns)
     found = [Picture(*row) for row in rows]

@@ -2,7 +2,8 @@
 
 A JPEG is decoded at the smallest scale that still has 512 pixels, and everything is measured at 512 pixels of the
 longer side, so that results for large and small pictures are comparable. The results are stored with the picture
-(`DatasetImage.measures` and `.descriptor`), and only missing ones or those of an older `VERSION` are measured again.
+(`DatasetImage.measures` and `.descriptor`), and only missing ones or those of an older `stored.VERSION` are measured
+again.
 """
 
 from __future__ import annotations
@@ -17,18 +18,14 @@ from PIL import Image
 
 from stylestudio.images.decoding import BROKEN, MORE_FORMATS, flat, open_picture
 from stylestudio.images.grounds import behind
+from training.datasets.health import stored
+from training.datasets.health.stored import ANGLES, FEATURES, GREYS, HUES, PATCH, PATCH_BYTES, TINT
 
-VERSION = 1  # raise it if any result below changes: every picture is then measured again
 SIDE = 512  # pixels of the longer side at which pictures are measured
 LEAST = 8  # pixels of the shorter side: below this there are no slopes to measure
-PATCH = 48  # pixels of the square that identifies a picture
-TINT = 16  # pixels of its colour planes
-PATCH_BYTES = PATCH * PATCH + 2 * TINT * TINT
 CORNER = 1024  # pixels per side of the area in which blocks are searched
 SPAN = 8  # pixels over which the height of an edge is measured
 FLAT = 2.0  # grey levels: a smaller step between neighbours does not count as drawing
-HUES, GREYS, ANGLES = 12, 8, 8  # bins of histograms
-FEATURES = 6 + GREYS + HUES + 1 + 4 + ANGLES + 1
 
 Plane = NDArray[np.float32]
 
@@ -84,7 +81,7 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
     light = grey(small)
     digest = hashlib.sha256(f"{size[0]}x{size[1]}\n".encode() + small.tobytes()).hexdigest()[:32]
     measures = Measures(
-        version=VERSION,
+        version=stored.VERSION,
         sharpness=round(sharpness(light), 3),
         one_colour=round(one_colour(small), 3),
         quality=quality,

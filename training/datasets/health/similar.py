@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.health.measures import PATCH, TINT
+from training.datasets.health.stored import PATCH, TINT
 
 Plane = NDArray[np.floating[Any]]
 Places = NDArray[np.intp]

@@ -7,7 +7,7 @@ from typing import Any
 
 from stylestudio.live import publisher
 from training.runs.models import TrainingJob
-from training.runs.running import checkpoints, losses
+from training.runs.running import checkpoints
 
 
 def publish_chart(job: TrainingJob) -> None:
@@ -22,9 +22,11 @@ def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any)
 
 
 def _push_chart(pk: int) -> None:
+    from training.runs.running import loss_curve  # with numpy, only once there is a curve
+
     job = _job(pk)
     if job:
-        html = publisher.render("training/runs/_loss_chart.html", job=job, chart=losses.chart(job))
+        html = publisher.render("training/runs/_loss_chart.html", job=job, chart=loss_curve.chart(job))
         publisher.publisher.publish_new(f"chart {pk}", publisher.one(job.kind, pk), html)
 
 

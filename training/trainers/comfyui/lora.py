@@ -13,14 +13,16 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import numpy as np
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora.file.header import Header, Tensor
 from styles.lora.metadata.write import head
 from styles.models import Source, StyleVersion
+
+if TYPE_CHECKING:  # functions import it: a worker that has never trained needs none of it
+    import numpy as np
 
 _NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, including convolutions
 _MODEL = "diffusion_model."
@@ -121,6 +123,8 @@ def _data(source: IO[bytes], header: Header, tensor: Tensor) -> bytes:
 
 
 def _floats(data: bytes, dtype: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    import numpy as np
+
     if dtype == "BF16":  # the upper half of a 32-bit number
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(data, _DTYPES[dtype]).astype(np.float32)
@@ -131,6 +135,8 @@ def _number(data: bytes, dtype: str) -> float:
 
 
 def _scaled(data: bytes, dtype: str, scale: float) -> bytes:
+    import numpy as np
+
     values = _floats(data, dtype) * np.float32(scale)
     if dtype != "BF16":
         return values.astype(_DTYPES[dtype]).tobytes()

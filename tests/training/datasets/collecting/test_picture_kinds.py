@@ -141,6 +141,7 @@ def test_a_photograph_of_a_telephone_is_kept_as_jpeg_upright_and_with_its_colour
     exif = Image.Exif()
     exif[0x0112] = 6
     file = BytesIO()
+    picture_kinds.load_heif()
     Image.new("RGB", (96, 64), (200, 60, 40)).save(file, "HEIF", quality=95, icc_profile=profile, exif=exif.tobytes())
     taken = picture_files.take(file.getvalue())
     assert (taken.format, taken.width, taken.height, taken.has_alpha) == ("JPEG", 64, 96, False)

@@ -17,7 +17,7 @@ from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.datasets.health import made
 from training.datasets import dataset_jobs
-from training.datasets.health import check_work, measures, report, similar
+from training.datasets.health import check_work, report, similar, stored
 from training.datasets.health.dataset_facts import gather
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -87,7 +87,7 @@ def test_pictures_of_older_code_are_measured_anew(
 ) -> None:
     put(add, made.shapes(3))
     ran(dataset)
-    monkeypatch.setattr(measures, "VERSION", measures.VERSION + 1)
+    monkeypatch.setattr(stored, "VERSION", stored.VERSION + 1)
     assert gather(dataset).unmeasured == 1
     ran(dataset)
     assert gather(dataset).unmeasured == 0

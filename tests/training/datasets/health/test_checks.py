@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.datasets.health import measures
+from training.datasets.health import stored
 from training.datasets.health.checks import CHECKS
 from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Level, tally
@@ -15,9 +15,9 @@ from training.datasets.health.report import find
 from training.datasets.models import Dataset
 
 MEASURED: dict[str, Any] = {
-    "version": measures.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.1, "twins": [],
+    "version": stored.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.1, "twins": [],
 }  # fmt: skip
-FEATURES = np.full(measures.FEATURES, 0.5, np.float32)
+FEATURES = np.full(stored.FEATURES, 0.5, np.float32)
 
 
 def picture(pk: int, caption: str = "hills, river", *, size: tuple[int, int] = (1024, 1024), **other: Any) -> Picture:
@@ -81,7 +81,7 @@ def test_pictures_that_were_not_measured_are_not_judged_by_their_pixels() -> Non
 
 
 def test_broken_files_are_a_problem() -> None:
-    broken = picture(2, measured={"version": measures.VERSION, "broken": True, "twins": []})
+    broken = picture(2, measured={"version": stored.VERSION, "broken": True, "twins": []})
     finding = only("files", picture(1), broken)
     assert finding.level == Level.RED and finding.pictures == (2,) and "1 picture cannot be read" in finding.sentence
 

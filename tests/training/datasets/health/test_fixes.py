@@ -13,7 +13,7 @@ from django.test import Client
 
 from tests.pages import Answer
 from tests.training.conftest import AddPicture
-from training.datasets.health import fixes, measures
+from training.datasets.health import fixes, stored
 from training.datasets.health.dataset_facts import gather
 from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
@@ -34,7 +34,7 @@ def press(client: Client, ada: User, dataset: Dataset) -> Press:
 
 def figures(**other: Any) -> dict[str, Any]:
     """Measures of a faultless picture."""
-    good = {"version": measures.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.0}
+    good = {"version": stored.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.0}
     return {**good, "pixels": str(other), "twins": [], **other}
 
 

@@ -17,7 +17,7 @@ from tests.training.conftest import AddPicture
 from tests.training.datasets.health.test_fixes import figures
 from training.datasets.captions import grid
 from training.datasets.crops import frames
-from training.datasets.health import measures, views
+from training.datasets.health import stored, views
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
@@ -215,5 +215,5 @@ def test_a_place_outside_of_the_picture_does_not_exist(client: Client, add: AddP
 
 
 def test_measures_of_another_version_are_not_believed(client: Client, dataset: Dataset, add: AddPicture) -> None:
-    add("a", measures=figures(version=measures.VERSION + 1, sharpness=0.01))
+    add("a", measures=figures(version=stored.VERSION + 1, sharpness=0.01))
     assert "blurred" not in page(client, dataset)

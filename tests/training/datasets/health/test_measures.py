@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from tests.training.datasets.icons import icon
 from training.datasets.health import measures
-from training.datasets.health.measures import FEATURES, PATCH_BYTES, Measured
+from training.datasets.health.measures import Measured
+from training.datasets.health.stored import FEATURES, PATCH_BYTES
 
 
 def drawn(size: tuple[int, int] = (900, 600), seed: int = 1) -> Image.Image:

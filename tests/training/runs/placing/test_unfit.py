@@ -19,7 +19,7 @@ from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, train
-from training.datasets.health import measures
+from training.datasets.health import stored
 from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
 from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
@@ -45,7 +45,7 @@ def shorten(image: DatasetImage) -> None:
 
 def note_as_broken(image: DatasetImage) -> None:
     """The health check could not read it."""
-    measured = {"version": measures.VERSION, "broken": True, "twins": []}
+    measured = {"version": stored.VERSION, "broken": True, "twins": []}
     DatasetImage.objects.filter(pk=image.pk).update(measures=measured)
 
 

@@ -18,7 +18,7 @@ from tests.training.conftest import AddPicture
 from tests.training.scripted import ask
 from training.datasets.models import Dataset
 from training.runs.models import LossBlock, TrainingJob
-from training.runs.running import losses
+from training.runs.running import loss_curve, losses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -30,7 +30,7 @@ def job(dataset: Dataset, add: AddPicture, ada: User, engine: Engine) -> Trainin
 
 
 def kept(job: TrainingJob) -> list[tuple[int, float]]:
-    steps, values = losses.read(job)
+    steps, values = loss_curve.read(job)
     return [(int(step), round(float(value), 4)) for step, value in zip(steps, values, strict=True)]
 
 
@@ -70,28 +70,28 @@ def test_a_resumed_training_shows_the_whole_way(job: TrainingJob, ada: User, tmp
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.integers(1, 70))
 def test_smoothing_is_the_mean_of_the_last_values(values: list[float], window: int) -> None:
-    smoothed = losses.smooth(np.array(values), window)
+    smoothed = loss_curve.smooth(np.array(values), window)
     for at in range(len(values)):
         assert smoothed[at] == pytest.approx(np.mean(values[max(0, at - window + 1) : at + 1]))
 
 
 def test_the_drawing_names_what_it_shows_and_has_a_table(job: TrainingJob) -> None:
     losses.append(job, 1, [1.0 - step / 2000 for step in range(400)])
-    html = render_to_string("training/runs/_loss_chart.html", {"job": job, "chart": losses.chart(job)})
+    html = render_to_string("training/runs/_loss_chart.html", {"job": job, "chart": loss_curve.chart(job)})
     assert 'role="img"' in html
     assert "The smoothed loss went from 0.988 to 0.813" in html
-    assert html.count("<tr>") == 1 + losses.MOST_ROWS
+    assert html.count("<tr>") == 1 + loss_curve.MOST_ROWS
     assert "<title>Step 398: loss 0.8017, smoothed 0.813" in html and '<th scope="row">400</th>' in html
 
 
 def test_the_strips_that_show_values_cover_the_curve_and_end_at_its_axis(job: TrainingJob) -> None:
     losses.append(job, 1, [1.0 - step / 2000 for step in range(400)])
-    chart = losses.chart(job)
+    chart = loss_curve.chart(job)
     assert chart is not None
     html = render_to_string("training/runs/_loss_chart.html", {"job": job, "chart": chart})
     strips = re.findall(r'<rect class="hover" x="[\d.]+" y="(\d+)"\s+width="[\d.]+" height="(\d+)"', html)
     [(top, height)] = {(int(top), int(height)) for top, height in strips}
-    assert len(strips) == losses.HOVERS
+    assert len(strips) == loss_curve.HOVERS
     assert top + height == chart.bottom, "the numbers of the axis stand below"
     places = [float(place) for place in re.findall(r" ([\d.]+)", chart.raw)]
     assert (min(places), max(places)) == (top, top + height)
@@ -99,7 +99,7 @@ def test_the_strips_that_show_values_cover_the_curve_and_end_at_its_axis(job: Tr
 
 def test_a_loss_that_never_changes_is_drawn(job: TrainingJob) -> None:
     losses.append(job, 1, [0.5] * 10)
-    chart = losses.chart(job)
+    chart = loss_curve.chart(job)
     assert chart is not None
     assert "nan" not in chart.raw
 
@@ -125,7 +125,7 @@ def test_fifty_thousand_points_are_light_and_quick(
 @example(1.0, 401.0, 2)
 @given(st.floats(-5, 5), st.floats(0.001, 1000), st.integers(2, 8))
 def test_axes_have_a_few_round_numbers_within_their_ends(low: float, width: float, about: int) -> None:
-    numbers = losses._round_numbers(low, low + width, about)
+    numbers = loss_curve._round_numbers(low, low + width, about)
     assert 1 <= len(numbers) <= about + 1
     assert numbers[0] >= low - width / 1000
     assert numbers[-1] <= low + width * 1.001

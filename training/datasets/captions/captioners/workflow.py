@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -22,7 +23,6 @@ from django.utils.translation import gettext as _
 from generation.engines import listings, roster
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt
-from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     ComfyError,
     EngineErred,
@@ -41,6 +41,9 @@ from training.datasets.captions.captioners.base import Proposal
 from training.datasets.captions.writing import clean
 from training.datasets.crops import backgrounds
 from training.datasets.models import MOST_CAPTION, DatasetImage
+
+if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to engines load
+    from stylestudio.comfy.client import ComfyClient
 
 OURS = Path(__file__).parent / "workflows"
 SIDE = 1024  # pixels of the longer side; captioners need less
