@@ -8,7 +8,7 @@ from generation.engines import views as engine_views
 from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
 from generation.keeping import board_views, mark_views
-from generation.ordering import picture_files, variations, views
+from generation.ordering import drafts, picture_files, prompt_words, variations, views
 from generation.previews import views as face_views
 from generation.selecting import views as selecting_views
 from generation.takeover import views as takeover_views
@@ -24,7 +24,13 @@ urlpatterns = [
     path("presets/", views.save_preset, name="save-preset"),
     path("read/", picture_files.read_picture, name="read-picture"),
     path("read/start/", picture_files.start_from, name="start-from"),
+    path("draft/", drafts.keep_draft, name="draft"),
+    path("draft/clear/", drafts.clear_draft, name="draft-clear"),
+    path("draft/restore/", drafts.restore_draft, name="draft-restore"),
+    path("prompts/", prompt_words.earlier, name="prompts"),
+    path("prompts/words/", prompt_words.completions, name="prompt-words"),
     path("references/", views.reference, name="reference"),
+    path("references/from/<int:pk>/", views.reference_from_picture, name="reference-from"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),
     path("jobs/cancel-waiting/", views.cancel_waiting, name="cancel-waiting"),

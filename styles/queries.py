@@ -29,7 +29,7 @@ class ShelfCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class StyleCards:
     """The cards of the Styles page. `archived`: how many of what was asked for have archived versions alone."""
 
     cards: list[ShelfCard]
@@ -52,7 +52,7 @@ def listed_styles(user: User) -> StyleQuerySet:
     return styles.filter(preview_only=False) if real else styles
 
 
-def shelf(user: User, kind: str = "", words: str = "", *, archived: bool = False) -> Shelf:
+def shelf(user: User, kind: str = "", words: str = "", *, archived: bool = False) -> StyleCards:
     """The styles of a type ("" means all) with all of `words` in their name, description or trigger words.
 
     Those that nobody is offered any more, because all their versions are archived, are shown only with `archived`.
@@ -64,7 +64,7 @@ def shelf(user: User, kind: str = "", words: str = "", *, archived: bool = False
     hidden = {style.pk for style in found if _is_archived(style)}
     shown = [style for style in found if archived or style.pk not in hidden]
     counts = picture_counts(shown, user)
-    return Shelf([ShelfCard(style, face(style), counts.get(style.pk, 0)) for style in shown], len(hidden))
+    return StyleCards([ShelfCard(style, face(style), counts.get(style.pk, 0)) for style in shown], len(hidden))
 
 
 def _is_archived(style: Style) -> bool:

@@ -13,6 +13,7 @@ from generation.engines import roster
 from generation.engines.models import Engine
 from generation.making import cancelling
 from generation.making.claim import look_for_orphans
+from generation.making.runner import publish_waiting
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class Monitor:
         self._due[engine.pk] = time.monotonic() + _pause(engine, well)
         if well:
             cancelling.clean(engine)
+        if well != was_well:
+            publish_waiting()  # what waits for an engine says so
         if well and not was_well:
             look_for_orphans()
             roster.announce_return()

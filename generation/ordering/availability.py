@@ -18,8 +18,8 @@ File = tuple[str, str]  # (folder, name)
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`problems` need somebody to fix them; `wait` says which engine the pictures wait for. Both empty: they start at
-    once.
+    """`problems` need somebody to fix them; `wait` says which engine the pictures wait for, or that none answers. Both
+    empty: they start at once.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -37,12 +37,12 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
         return Outlook()
     away = roster.away()
     able = [engine for engine in away if installs.is_able(engine, files, (), stored)]
-    problems = [] if serving else [_nobody(away)]
+    nobody = "" if serving else _nobody(away)
     if not able:
         # What an engine has is known once it has answered.
         asked = serving or [engine for engine in away if engine.engine_version]
-        return Outlook(problems + _missing(files, asked, stored))
-    return Outlook(problems, _waits(_nowhere(files, serving, stored) or files, able) if serving else "")
+        return Outlook(_missing(files, asked, stored), nobody)
+    return Outlook([], nobody or _waits(_nowhere(files, serving, stored) or files, able))
 
 
 def unfit() -> list[str]:

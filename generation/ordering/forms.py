@@ -19,9 +19,17 @@ from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference
 from generation.pictures import graphs
-from generation.pictures.models import MOST_PICTURES, MOST_SEED, MOST_STYLES, GenerationTask, Reference
+from generation.pictures.models import (
+    LEAST_SIDE,
+    MOST_PICTURES,
+    MOST_SEED,
+    MOST_SIDE,
+    MOST_STYLES,
+    GenerationTask,
+    Reference,
+)
 from generation.pictures.prompts import Frame
-from generation.pictures.shapes import SHAPES, nearest
+from generation.pictures.shapes import SHAPES, size_text
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from stylestudio.forms.fields import StudioForm
@@ -43,20 +51,47 @@ SENT_AT_ONCE = {
     "hx-target": "#reference",
     "hx-swap": "outerHTML",
 }
+# Earlier prompts and completions, see static/js/ordering.
+HELPED = {
+    "data-earlier": reverse_lazy("generation:prompts"),
+    "data-place": gettext_lazy("Earlier prompt %1 of %2"),
+    "aria-autocomplete": "list",
+    "aria-haspopup": "listbox",
+    "aria-controls": "completion-list",
+}
+CUSTOM = "custom"  # the shape whose width and height are typed
 TO_SAVE = {"data-enter": "save-preset"}  # Enter in these fields keeps a preset, and orders nothing
 
 
+SIDES = gettext_lazy("A multiple of 8 from 64 to 2048.")
+
+
 class ShapePicker(Segments):
-    """The shapes to choose from, each drawn."""
+    """The shapes to choose from, each drawn, and a size of one's own."""
 
     template_name = "generation/ordering/_shape_choices.html"
+    typed = ""  # what the heading says of a size of one's own
 
     def create_option(self, name: str, value: Any, label: int | str, *rest: Any, **more: Any) -> dict[str, Any]:
         """With the shape itself, and with what the heading says once it is chosen."""
         option = super().create_option(name, value, label, *rest, **more)
-        shape = next(shape for shape in SHAPES if shape.value == value)
-        option["attrs"] |= {"aria-label": label, "data-text": shape.size}
+        shape = next((shape for shape in SHAPES if shape.value == value), None)
+        option["attrs"] |= {"aria-label": label, "data-text": shape.size} if shape else {"data-text": self.typed}
         return {**option, "shape": shape}
+
+
+def side_field(label: Any) -> forms.IntegerField:
+    """Width or height in pixels of a size of one's own."""
+    widget = forms.NumberInput({"step": 8, "inputmode": "numeric", "autocomplete": "off", "data-side": True})
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        min_value=LEAST_SIDE,
+        max_value=MOST_SIDE,
+        initial=SHAPES[0].width,
+        widget=widget,
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), SIDES),
+    )
 
 
 class OrderForm(StudioForm):
@@ -76,7 +111,7 @@ class OrderForm(StudioForm):
     prompt = forms.CharField(
         label=gettext_lazy("Prompt"),
         max_length=4000,
-        widget=TextBox({"rows": 4, "placeholder": gettext_lazy("What should be in the picture?")}),
+        widget=TextBox({"rows": 4, "placeholder": gettext_lazy("What should be in the picture?"), **HELPED}),
         error_messages={"required": gettext_lazy("Say what should be in the picture.")},
     )
     negative = forms.CharField(
@@ -88,10 +123,11 @@ class OrderForm(StudioForm):
     )
     shape = forms.ChoiceField(
         label=gettext_lazy("Shape"),
-        choices=[(shape.value, shape.label) for shape in SHAPES],
+        choices=[*((shape.value, shape.label) for shape in SHAPES), (CUSTOM, gettext_lazy("Custom"))],
         initial=SHAPES[0].value,
         widget=ShapePicker,
     )
+    width, height = side_field(gettext_lazy("Width")), side_field(gettext_lazy("Height"))
     count = forms.IntegerField(
         label=gettext_lazy("Pictures"), min_value=1, max_value=MOST_PICTURES, initial=4, widget=Segments
     )
@@ -163,21 +199,46 @@ class OrderForm(StudioForm):
         now = row_number(str(self["count"].value()))
         own = {now} if now is not None and 1 <= now <= MOST_PICTURES else set()
         counts.choices = [(number, number) for number in sorted({*COUNTS, *own})]
+        cast(ShapePicker, self.fields["shape"].widget).typed = size_text(*self._typed) if self._typed else ""
+
+    @property
+    def _typed(self) -> tuple[int, int] | None:
+        """Width and height as they were typed; None unless both are whole numbers."""
+        width, height = (row_number(str(self[name].value())) for name in ("width", "height"))
+        return None if width is None or height is None else (width, height)
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Width and height of the shape that is chosen, or as typed; None if that is no size that can be made."""
+        chosen = self["shape"].value()
+        typed = self._typed if chosen == CUSTOM else None
+        if typed and all(LEAST_SIDE <= side <= MOST_SIDE and side % 8 == 0 for side in typed):
+            return typed
+        return next(((shape.width, shape.height) for shape in SHAPES if shape.value == chosen), None)
 
     @property
     def size(self) -> str:
-        """The size of the shape that is chosen."""
-        return next((shape.size for shape in SHAPES if shape.value == self["shape"].value()), "")
+        """The size that is chosen, as people read it; "" if that is none."""
+        return size_text(*self.sides) if self.sides else ""
 
     def clean(self) -> dict[str, Any]:
         """Store an uploaded file as a reference; image mode needs one."""
         cleaned = super().clean() or {}
         cleaned["picture"] = None
+        self._clean_sides(cleaned)
         if cleaned.get("mode") == GenerationTask.Mode.IMAGE and "reference" not in self.errors:
             cleaned["picture"] = self._reference(cleaned)
         if len(self.mix) > MOST_STYLES:
             self.add_error(None, _("Choose at most %d styles.") % MOST_STYLES)
         return cleaned
+
+    def _clean_sides(self, cleaned: dict[str, Any]) -> None:
+        """Width and height count only for a size of one's own, and are then needed."""
+        for name in ("width", "height"):
+            if cleaned.get("shape") != CUSTOM:
+                self.errors.pop(name, None)
+            elif name not in self.errors and (cleaned.get(name) or 1) % 8:
+                self.add_error(name, SIDES)
 
     def _reference(self, cleaned: dict[str, Any]) -> Reference | None:
         if cleaned.get("reference"):
@@ -194,12 +255,13 @@ class OrderForm(StudioForm):
     def order(self) -> Order:
         """The order of a valid form."""
         data = self.cleaned_data
-        shape = next(shape for shape in SHAPES if shape.value == data["shape"])
+        known = next((shape for shape in SHAPES if shape.value == data["shape"]), None)
+        width, height = (known.width, known.height) if known else (data["width"], data["height"])
         return Order(
             prompt=data["prompt"],
             negative=data["negative"],
-            width=shape.width,
-            height=shape.height,
+            width=width,
+            height=height,
             count=data["count"],
             seed=data["seed"],
             steps=data["steps"],
@@ -219,7 +281,7 @@ def initial_of(order: Order) -> dict[str, Any]:
         "mode": order.mode,
         "prompt": order.prompt,
         "negative": order.negative,
-        "shape": nearest(order.width, order.height).value,
+        **size_values(order.width, order.height),
         "count": order.count,
         "seed": order.seed,
         "steps": order.steps,
@@ -235,13 +297,20 @@ def initial_of(order: Order) -> dict[str, Any]:
     }
 
 
+def size_values(width: int, height: int) -> dict[str, Any]:
+    """The form's values for a size in pixels: one of the shapes, else a size of one's own."""
+    value = f"{width}x{height}"
+    is_known = any(shape.value == value for shape in SHAPES)
+    return {"shape": value if is_known else CUSTOM, "width": width, "height": height}
+
+
 def preset_values(preset: Preset) -> dict[str, str]:
     """The form values that a preset fills in. An empty negative prompt leaves the current one."""
     values = {
         "preset": preset.name,
         "before": preset.prefix,
         "after": preset.suffix,
-        "shape": nearest(preset.width, preset.height).value,
+        **{name: str(value) for name, value in size_values(preset.width, preset.height).items()},
         "steps": str(preset.steps),
     }
     return values | {"negative": preset.negative} if preset.negative else values

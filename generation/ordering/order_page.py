@@ -132,7 +132,7 @@ def around(form: OrderForm) -> dict[str, Any]:
             form.user,
             mix,
             _whole(values["count"], 1),
-            str(values["shape"] or ""),
+            "x".join(map(str, form.sides or ())),
             _whole(values["steps"], graphs.STEPS),
             str(values["mode"]),
         ),
@@ -264,9 +264,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
     if roster.preview_serves():
         lines.append(_("sketches, no GPU"))
     if ahead := forecast.ahead_of_new(user.pk):
-        lines.append(
-            ngettext("%(count)d picture before you", "%(count)d pictures before you", ahead) % {"count": ahead}
-        )
+        lines.append(ngettext("after %(count)d picture", "after %(count)d pictures", ahead) % {"count": ahead})
     return Readiness(lines, problems, outlook.wait, base_checkpoints.warnings(mix))
 
 

@@ -56,6 +56,12 @@ class Ingredient:
         return [phrase for phrase in self.version.triggers if phrase not in self.off]
 
 
+def no_size() -> str:
+    """Which sizes can be made, for somebody who wants another."""
+    words = _("Width and height are multiples of 8 from %(least)d to %(most)d.")
+    return words % {"least": LEAST_SIDE, "most": MOST_SIDE}
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """Everything ordered by one press of Generate. `seed` None means random."""
@@ -88,10 +94,7 @@ class Order:
         if not self.prompt.strip():
             wrong["prompt"] = _("Say what should be in the picture.")
         if not all(LEAST_SIDE <= side <= MOST_SIDE and side % 8 == 0 for side in (self.width, self.height)):
-            wrong["shape"] = _("Width and height are multiples of 8 from %(least)d to %(most)d.") % {
-                "least": LEAST_SIDE,
-                "most": MOST_SIDE,
-            }
+            wrong["shape"] = no_size()
         if not 1 <= self.count <= MOST_PICTURES:
             wrong["count"] = _("Choose 1 to %d pictures.") % MOST_PICTURES
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:

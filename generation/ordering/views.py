@@ -20,12 +20,12 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
-from generation.ordering import forms, honouring, order_page, orders, picture_files
+from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
-from generation.pictures.models import GeneratedImage, GenerationTask
+from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from styles.forms import PresetForm
 from styles.models import Preset, Style
 from stylestudio.images.decoding import BadPicture
@@ -53,7 +53,9 @@ def studio(request: StudioRequest) -> HttpResponse:
 def generate(request: StudioRequest) -> HttpResponse:
     """Place an order. htmx gets the job's card, a plain form the Studio page with the card on top."""
     form = forms.OrderForm(request.POST, request.FILES, user=request.user)
-    if not form.is_valid():
+    is_valid = form.is_valid()
+    _keep(request.POST, form)
+    if not is_valid:
         return _invalid(request, form)
     try:
         order = form.order()
@@ -67,6 +69,14 @@ def generate(request: StudioRequest) -> HttpResponse:
     return render(request, "generation/ordering/_placed.html", context)
 
 
+def _keep(data: QueryDict, form: forms.OrderForm) -> None:
+    """Remember the form, with the picture to start from if that came with it as a file."""
+    if form.is_bound and (chosen := form.cleaned_data.get("picture")):
+        data = data.copy()
+        data["reference_id"] = str(chosen.pk)
+    drafts.keep(data, form.user)
+
+
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
     """The id of this press: the form's own, or a new one if another order has already used that."""
     mine = GenerationTask.everything.visible_to(request.user).filter(owner=request.user)
@@ -77,7 +87,10 @@ def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -
 
 @require_POST
 def compose(request: StudioRequest) -> HttpResponse:
-    """Answer a change of the form with what follows from it: chips, final prompt, mix, readiness."""
+    """Answer a change of the form with what follows from it: chips, final prompt, mix, readiness; and remember it.
+
+    With `renew` nothing was changed but the queue or an engine: another page may hold a newer form.
+    """
     data = request.POST.copy()
     _press(data, request.user)
     form = forms.OrderForm(data, request.FILES, user=request.user)
@@ -86,9 +99,12 @@ def compose(request: StudioRequest) -> HttpResponse:
         form.is_valid()  # a chosen file must not be lost
         if chosen := form.cleaned_data["picture"]:
             values["reference_id"] = chosen.pk
+        _keep(data, form)
         return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
+    if "renew" not in data:
+        drafts.keep(data, request.user)
     quiet = forms.OrderForm(user=request.user, initial=values)
-    filled = "use_preset" in request.POST or "drop_preset" in request.POST
+    filled = any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
     return render(
         request, "generation/ordering/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled}
     )
@@ -113,12 +129,20 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     data = request.POST.copy()
     mix = forms.picked(data, request.user)
     style = mix[0].version.style if mix else visible(Style.objects.all(), request.user, is_base=True)
-    preset = Preset(style=style, owner=request.user, position=style.presets.count())
-    wish = PresetForm(_preset_fields(data), instance=preset)
+    form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
+    width, height = form.sides or (0, 0)
+    # A size that its preset has already is one that it may be saved with.
+    preset = Preset(style=style, owner=request.user, position=style.presets.count(), width=width, height=height)
+    is_own = data.get("shape") == forms.CUSTOM
+    wish = PresetForm(_preset_fields(data) | ({"shape": preset.shape} if is_own else {}), instance=preset)
+    if is_own and not form.sides:
+        wish.full_clean()
+        wish.add_error(None, orders.no_size())
     if wish.store():
         data["preset"] = preset.name
+        drafts.keep(data, request.user)
         messages.success(request, _("The preset is saved for %(style)s.") % {"style": style.title})
-    form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
+        form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
     for messages_of_field in wish.errors.values():
         forms.say(form, "preset_name", messages_of_field)
     context = order_page.around(form)
@@ -131,15 +155,27 @@ def save_preset(request: StudioRequest) -> HttpResponse:
 @require_POST
 def reference(request: StudioRequest) -> HttpResponse:
     """Store a reference as soon as it is chosen, so that errors show before Generate."""
+    file = request.FILES.get("reference")
+    return _taken(request, lambda: add_reference(file, request.user) if file else None)
+
+
+@require_POST
+def reference_from_picture(request: StudioRequest, pk: int) -> HttpResponse:
+    """Start from a picture of the gallery, and keep the rest of the form."""
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
+    return _taken(request, lambda: reference_from(picture, request.user))
+
+
+def _taken(request: StudioRequest, take: Callable[[], Reference | None]) -> HttpResponse:
+    """The place of the reference, with what `take` stored or why it could not."""
     form = forms.OrderForm(user=request.user)
     context: dict[str, Any] = {"form": form}
     status = 200
-    if file := request.FILES.get("reference"):
-        try:
-            context["reference"] = add_reference(file, request.user)
-        except BadPicture as error:
-            forms.say(form, "reference", str(error))
-            status = 422
+    try:
+        context["reference"] = take()
+    except BadPicture as error:
+        forms.say(form, "reference", str(error))
+        status = 422
     return render(request, "generation/ordering/_reference.html", context, status=status)
 
 
@@ -307,11 +343,14 @@ def _live(request: StudioRequest) -> dict[str, Any]:
 
 
 def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
-    """The form's initial values, from ?picture=, ?task=, ?style=, ?settings=, ?reference=, ?start=, ?preset= and
-    ?prompt=; and what could not be filled in as it was.
+    """The form's initial values, and what could not be filled in as it was: as this person left it, and into that what
+    the address names.
+
+    ?picture=, ?task= and ?settings= replace all of it; ?style=, ?reference=, ?start=, ?preset= and ?prompt= only their
+    part.
     """
     query = request.GET
-    values: dict[str, Any] = {}
+    values = drafts.filled(request.user)
     remarks: list[str] = []
     if number := query.get("picture"):
         picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
@@ -320,10 +359,10 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
         values, remarks = _like(
             request, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
         )
-    elif slug := query.get("style"):
-        values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
     elif key := query.get("settings"):
         values, remarks = _from_file(request, key)
+    elif (slug := query.get("style")) and (mix := _one(slug, request)):
+        values |= {"mix": mix, "lost": ""}
     if pk := picture_files.started_from(query.get("start", "")):
         values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": pk}
     if number := query.get("reference"):
@@ -383,12 +422,14 @@ def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
 
 
 def _press(data: QueryDict, user: User) -> None:
-    """Apply the pressed button: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
+    """Apply the pressed button: a chip off or on, a style out or moved, a preset, no reference, its shape, sides
+    swapped, a new seed.
+    """
     if pair := data.get("drop"):
         data.appendlist("off", pair)
     if pair := data.get("add"):
         data.setlist("off", [one for one in data.getlist("off") if one != pair])
-    if pk := data.get("remove"):
+    if pk := data.get("without"):
         data.setlist("style", [one for one in data.getlist("style") if one != pk])
     for name, step in (("up", -1), ("down", 1)):
         if pk := data.get(name):
@@ -401,6 +442,18 @@ def _press(data: QueryDict, user: User) -> None:
         data["reference_id"] = ""
     if "dice" in data:
         data["seed"] = str(forms.random_seed())
+    _press_size(data)
+
+
+def _press_size(data: QueryDict) -> None:
+    """Take the shape of the reference, or swap the sides."""
+    if "own_shape" in data:
+        number = forms.row_number(data.get("reference_id", "")) or 0
+        for shape in (found.fitting for found in Reference.objects.filter(pk=number)):
+            sides = forms.size_values(shape.width, shape.height)
+            _fill(data, {name: str(value) for name, value in sides.items()})
+    if "swap" in data:
+        data["width"], data["height"] = data.get("height", ""), data.get("width", "")
 
 
 def _fill(data: QueryDict, values: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The eight shapes SDXL was trained on. The form offers these; the command accepts any multiple of 8."""
+"""The eight shapes SDXL was trained on. The form offers these first; any multiples of 8 can be typed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SHAPES = (
 
 
 LEAST_SHORT = 512  # pixels of the shorter side below which SDXL draws poorly
-LEAST = 64  # pixels of any side
+LEAST, MOST = 64, 2048  # pixels of any side
 
 
 def size_text(width: int, height: int) -> str:
@@ -68,6 +68,20 @@ def shape_name(width: int, height: int) -> str:
 def nearest(width: int, height: int) -> Shape:
     """The shape with the closest aspect ratio."""
     return min(SHAPES, key=lambda shape: abs(shape.width / shape.height - width / height))
+
+
+MEGAPIXEL = 1024 * 1024
+NEAR = (0.5, 1.5)  # megapixels that SDXL draws well
+
+
+def fitting(width: int, height: int) -> Shape:
+    """The size of pictures that start from one of this size: its own if SDXL draws that well, else its ratio at about
+    a megapixel. Both sides are multiples of 8 that can be ordered.
+    """
+    area = width * height / MEGAPIXEL
+    scale = 1.0 if NEAR[0] <= area <= NEAR[1] else 1 / math.sqrt(area)
+    sides = (min(max(_multiple_of_8(side * scale), LEAST), MOST) for side in (width, height))
+    return Shape(nearest(width, height).name, *sides)
 
 
 def smaller(width: int, height: int) -> Shape | None:

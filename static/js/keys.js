@@ -29,6 +29,12 @@ function pressed(letter, target) {
   return tile?.querySelector(wanted) ?? document.querySelector(`${wanted}:not(figure.tile *, #tile-acts *)`);
 }
 
+function write(event) {
+  event.preventDefault();
+  byId("view-compose").checked = true;
+  byId("prompt").focus();
+}
+
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   const press = (element) => element && (event.preventDefault(), element.click());
@@ -50,6 +56,7 @@ document.addEventListener("keydown", (event) => {
   else if (ALONG[key] && !event.shiftKey && !target.matches?.("[type=range], [type=radio]")) {
     press(document.querySelector(`a[rel=${ALONG[key]}]`));
   } else if (letter === "t") press(document.querySelector("[data-theme-button]"));
+  else if (letter === "p" && byId("prompt")) write(event);
   else if (key === "?" && byId("shortcuts")) open(byId("shortcuts"));
   else if (key === "/") {
     const search = document.querySelector("[type=search]");

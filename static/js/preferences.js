@@ -46,13 +46,20 @@ export function words(root) {
   return root.dataset.say.replace("…", () => (title.length > 60 ? `${title.slice(0, 59)}…` : title));
 }
 
+document.addEventListener("change", ({ target }) => {
+  if (target.id === "view-live") each("[data-news]", (dot) => (dot.hidden = true));
+});
+
 // A job of mine ended while nobody looked. Pushes repeat; of several pages the browser shows one note.
 const told = new Set();
 export function notify(root) {
   const opened = new URLSearchParams(byId("socket")?.getAttribute("ws-connect").split("?")[1]).get("since");
   const mine = root.dataset.owner === me && root.matches(":is(.is-done, .is-partial, .is-failed)");
-  if (!mine || told.has(root.id) || Date.parse(root.dataset.ended) < Date.parse(opened)) return;
+  const ended = root.dataset.ended ?? root.querySelector("time")?.dateTime;
+  if (!mine || told.has(root.id) || Date.parse(ended) < Date.parse(opened)) return;
   told.add(root.id);
+  // On a phone the form covers the jobs.
+  if (byId("view-compose")?.checked) each("[data-news]", (dot) => (dot.hidden = false));
   if (!document.hidden || !notifying() || Notification.permission !== "granted") return;
   const icon = root.querySelector("img")?.getAttribute("src") ?? "";
   const note = new Notification(words(root), { tag: root.id, icon });

@@ -80,6 +80,11 @@ def steps() -> dict[str, Callable[[], Any]]:
 
         return ask
 
+    def change() -> None:
+        written = {"mode": "text", "prompt": "a red house", "shape": "1024x1024", "count": "4", "steps": "4"}
+        answer = browser.post("/compose/", written, headers={"HX-Request": "true"})
+        assert answer.status_code == 200, answer.status_code
+
     def taken_back(step: Callable[[], Any]) -> Callable[[], Any]:
         def do() -> None:
             with transaction.atomic():
@@ -113,6 +118,10 @@ def steps() -> dict[str, Callable[[], Any]]:
     return {
         "studio": page("/"),
         "studio, everyone": page("/live/?who=all"),
+        "form changes": change,
+        "earlier prompts": page("/prompts/"),
+        "completion": page("/prompts/words/?q=dra"),
+        "completion, Chinese": page("/prompts/words/?q=城"),
         "gallery": page("/gallery/"),
         "gallery, further": page(f"/gallery/page/?{further}"),
         "gallery, one style": page("/gallery/?style=style-1"),

@@ -22,6 +22,7 @@ class DatasetsConfig(rooms.Room):
     picture_uses = ("training.datasets.collecting.from_gallery:uses",)
     disk_shelves = ("training.datasets.queries:shelf_on_disk",)
     trash_lists = ("training.datasets.queries:in_trash",)
+    prompt_words = ("training.datasets.captions.caption_words:caption_words",)
     flagged_pictures = ("training.datasets.health.report:flagged",)
     receivers = {"training.datasets.signals:came": ("training.datasets.health.check_work:hear_of_pictures",)}
 

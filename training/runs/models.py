@@ -357,8 +357,8 @@ class Lowest(NamedTuple):
 
 def lowest_losses(jobs: Sequence[TrainingJob]) -> dict[int, Lowest]:
     """Where the loss of each training was lowest, by the training's primary key. Those without checkpoints lack."""
-    losses = Checkpoint.objects.filter(job__in=jobs, loss__isnull=False).order_by("-loss")
-    return {job: Lowest(step, loss) for job, step, loss in losses.values_list("job", "step", "loss")}
+    losses = Checkpoint.objects.filter(job__in=jobs).order_by("-loss").values_list("job", "step", "loss")
+    return {job: Lowest(step, loss) for job, step, loss in losses if loss is not None}
 
 
 class LossBlock(models.Model):

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from generation.pictures.shapes import Shape, fitting
+
 
 class Reference(models.Model):
     """A picture to start from, cleaned, and stored once however often it is used."""
@@ -23,3 +25,8 @@ class Reference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.width} × {self.height}"
+
+    @property
+    def fitting(self) -> Shape:
+        """The size of pictures that start from it, if they shall have its shape."""
+        return fitting(self.width, self.height)

@@ -47,7 +47,7 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("click", (event) => {
   const hit = (selector) => event.target.closest(selector);
-  const example = hit("[data-prompt]"), remove = hit("[name=remove]"), reason = hit("#readiness a[href^='#']");
+  const example = hit("[data-prompt]"), remove = hit("[name=without]"), reason = hit("#readiness a[href^='#']");
   if (hit("[data-let-go]")) {
     event.preventDefault();
     sow("");

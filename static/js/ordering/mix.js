@@ -6,7 +6,7 @@ function settled(row) {
   const rows = [...row.parentElement.children], say = row.parentElement.dataset.placed;
   const title = row.querySelector(".name").textContent;
   byId("announcer").textContent = `${title}: ${say.replace("%1", rows.indexOf(row) + 1).replace("%2", rows.length)}`;
-  changed(row.querySelector("[type=range]"));
+  changed(row.querySelector("[type=number]"));
 }
 
 function move(row, step) {
@@ -54,17 +54,29 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail, root = fragment.firstElementChild;
-  const names = (box) => [...(box?.querySelectorAll("[type=range]") ?? [])].map((input) => input.name).sort().join();
+  const names = (box) => [...(box?.querySelectorAll("[type=number]") ?? [])].map((input) => input.name).sort().join();
   // The same rows again: what is on the page is newer, and perhaps under somebody's finger.
   const isSame = () => names(root) && names(root) === names(target);
   if (target.id === "mix" && (dragged || isSame())) event.detail.shouldSwap = false;
 });
 
-// --- A weight outside the range in which the style is safe is warned of while it moves
+// --- A weight is moved or typed; the box is what is sent. Outside the range in which the style is safe it is warned.
+
+const parts = (row) => [row.querySelector("[type=number]"), row.querySelector("[type=range]")];
 
 document.addEventListener("input", ({ target }) => {
-  if (!target.dataset.safeTo) return;
-  const row = target.closest("li").classList;
-  row.toggle("above", Number(target.value) > Number(target.dataset.safeTo));
-  row.toggle("below", Number(target.value) < Number(target.dataset.safeFrom));
+  const row = target.closest(".mix li");
+  if (!row) return;
+  const [box, slider] = parts(row), { safeFrom, safeTo } = box.dataset;
+  if (target === slider) box.value = Number(slider.value).toFixed(2);
+  else slider.value = box.value;
+  row.classList.toggle("above", Number(box.value) > Number(safeTo ?? Infinity));
+  row.classList.toggle("below", Number(box.value) < Number(safeFrom ?? -Infinity));
 });
+// Before the form is sent with it.
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches(".mix [type=number]")) return;
+  const [, slider] = parts(target.closest("li")), { min, max } = target;
+  const value = target.value === "" ? slider.value : Math.min(Math.max(target.value, min), max);
+  target.value = Number(value).toFixed(2);
+}, true);

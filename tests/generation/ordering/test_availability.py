@@ -85,14 +85,15 @@ def test_an_engine_that_was_put_away_for_good_is_not_waited_for() -> None:
 
 
 def test_without_an_engine_that_is_said_and_what_those_lack_that_will_be_back() -> None:
-    assert availability.outlook(FILES).problems == ["No engine answers now. Pictures you ask for wait until one does."]
+    nobody = Outlook(wait="No engine answers now. Pictures you ask for wait until one does.")
+    assert availability.outlook(FILES) == nobody
     away = engine("Away", health="unreachable", checkpoints=["base.st"])
-    none, lacking = availability.outlook(FILES).problems
-    assert none.startswith("No engine answers now.") and lacking.startswith("Away does not have the file ink.st")
+    found = availability.outlook(FILES)
+    assert found.wait == nobody.wait and found.problems[0].startswith("Away does not have the file ink.st")
     Engine.objects.update(engine_version="")  # never asked: nobody knows what it has
-    assert len(availability.outlook(FILES).problems) == 1
+    assert availability.outlook(FILES) == nobody
     Engine.objects.update(paused=True, **ALL)
     assert availability.outlook(FILES) == Outlook(
-        ["All engines are paused. Pictures you ask for wait until one is used again."]
+        wait="All engines are paused. Pictures you ask for wait until one is used again."
     )
     assert away.pk

@@ -131,7 +131,7 @@ ODD: list[dict[str, Any]] = [
     {"reference_id": "abc\0"},
     {"denoise": "NaN"},
     {"denoise": "-inf"},
-    {"drop": "x", "add": "\0", "remove": "²", "dice": "1"},
+    {"drop": "x", "add": "\0", "without": "²", "dice": "1"},
     {"count": "9" * 400, "steps": "9" * 400, "shape": "9" * 400 + "x" + "9" * 400},
     {"count": "9" * 400},
     {"count": str(-(10**400))},
@@ -189,7 +189,7 @@ def test_the_buttons_of_the_form_do_what_they_say(her: Client, ink: Style, heade
     assert f'name="off" value="{ink.pk}:mist"' in off and "<mark>mist</mark>" not in off
     on = press(off=f"{ink.pk}:mist", add=f"{ink.pk}:mist")
     assert 'name="off"' not in on and "<mark>mist</mark>" in on
-    assert f'id="weight-{ink.pk}"' not in press(remove=str(ink.pk))
+    assert f'id="weight-{ink.pk}"' not in press(without=str(ink.pk))
     if not headers:
         seeds = {re.findall(r'name="seed"[^>]*\svalue="(\d+)"', press(dice="1"))[0] for _time in range(3)}
         assert len(seeds) == 3

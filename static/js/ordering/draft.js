@@ -1,0 +1,46 @@
+// The form remembers: every change tells the studio. Here is what that would miss: words that were typed just before a
+// page is left, and what the address of a page filled in.
+
+import { byId } from "../dom.js";
+
+const FILLS = ["picture", "task", "style", "reference", "preset", "prompt"];
+const form = () => byId("compose-form");
+let isNew = false, isUnderWay = false; // what the studio has not been told yet, or may not have heard
+
+function keep() {
+  const data = new FormData(form());
+  data.delete("reference");
+  navigator.sendBeacon(form().dataset.draft, data);
+  isNew = isUnderWay = false;
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (target.name && form() && target.form === form()) isNew = true;
+});
+const tells = ({ elt, path }) => elt?.closest?.(".fields, .picker") && path?.includes("compose");
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  // The queue has changed, and not the form: another page may hold a newer one.
+  if (detail.triggeringEvent?.type === "renew") detail.parameters.renew = "1";
+  else if (tells(detail)) [isNew, isUnderWay] = [false, true];
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (tells({ elt: detail.elt, path: detail.pathInfo?.requestPath })) isUnderWay = false;
+});
+addEventListener("pagehide", () => {
+  if (!form() || !(isNew || isUnderWay)) return;
+  keep();
+  sessionStorage.setItem("left", Date.now());
+});
+
+// Who reloads at once may get a page that was made before those words arrived: it is asked for again.
+const AT_ONCE = 3000; // milliseconds
+const isOlder = form() && Date.now() - sessionStorage.getItem("left") < AT_ONCE;
+sessionStorage.removeItem("left");
+
+// What the address named is in the form now. Loaded again, the page shows the form as it was left.
+const asked = new URLSearchParams(location.search);
+if (isOlder) location.reload();
+else if (form() && FILLS.some((name) => asked.has(name))) {
+  keep();
+  history.replaceState(history.state, "", location.pathname);
+}
