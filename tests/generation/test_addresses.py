@@ -28,8 +28,8 @@ pytestmark = pytest.mark.django_db
 
 def test_every_address_is_in_this_table() -> None:
     assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
-        "found-loras", "board-new", "board-edit", "board-choose",
-    }  # which take both, see test_unclaimed_loras and test_boards  # fmt: skip
+        "found-loras", "board-new", "board-edit", "board-choose", "read-picture", "takeovers", "engine-history",
+    }  # which take both: see test_unclaimed_loras, keeping, ordering and takeover  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))
