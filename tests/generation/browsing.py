@@ -47,8 +47,8 @@ POST_ONLY = {
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
-    "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations", "mark",
-    "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
+    "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations",
+    "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
     "rename-filter", "retry", "retry-smaller", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-remove", "takeover-restore"}  # for curators
