@@ -4,10 +4,10 @@
                                        [--keep FOLDER] [--postgresql] [--cold] [--only gallery,claim] [--json]
 
 Each side is a process of its own on a database that `filling/years.py` filled with its code; all are asked by turns,
-warm, and the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may take 1.5
-times what it takes with few, or 10 ms more. `--cold`: the files of SQLite are read from the disk each time. `--keep`
-keeps them for the next time. `--postgresql` starts a server with a database for each side, with the rows of those that
-are kept; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
+warm, and the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may
+take 1.5 times what it takes with few, or 10 ms more. `--cold`: the files of SQLite are read from the disk each time.
+`--keep` keeps them for the next time. `--postgresql` starts a server with a database for each side, with the rows of
+those that are kept; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
 """
 
 from __future__ import annotations
