@@ -14,6 +14,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from generation.gallery.forms import OverlayForm
 from generation.pictures.models import GeneratedImage, TaskStyle
 from generation.pictures.shapes import shape_name
 from stylestudio.people.access import StudioRequest, whole_numbers
@@ -71,6 +72,7 @@ def compare(request: StudioRequest) -> HttpResponse:
         "sizes": sizes,
         "view": view if view in views else SIDE,
         "can_overlay": len(found) == LEAST,
+        "overlay": OverlayForm(),
     }
     status = HTTPStatus.OK if len(found) >= LEAST else HTTPStatus.NOT_FOUND
     return render(request, "generation/gallery/compare.html", context, status=status)

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from generation.gallery import bar, counting, news
 from generation.gallery import query as wall
 from generation.gallery.filters import Filters
+from generation.gallery.forms import SearchForm, saved_menu
 from generation.gallery.models import SavedFilter
 from generation.gallery.walking import Place
 from generation.gallery.wanted import sentence
@@ -42,7 +43,7 @@ def gallery(request: StudioRequest) -> HttpResponse:
     context = wall_page(request, filters) | {"trash": trash.amount(request.user, schedule.current())}
     if not filters.any:
         context["counts"] = counting.kept(request.user)
-    context["saved"] = SavedFilter.objects.visible_to(request.user)
+    context |= saved_menu(SavedFilter.objects.visible_to(request.user))
     return render(request, "generation/gallery/gallery.html", context)
 
 
@@ -108,6 +109,7 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
         "page": page,
         "filters": filters,
         "bar": bar.bar(request.user, filters) if with_bar else None,
+        "search": SearchForm(filters.words, has_faults=bool(found.wanted.faults)),
         "faults": [sentence(fault, text) for fault, text in found.wanted.faults],
         "known_since": since,
         "known_percent": facts.percent_done() if since else 100,

@@ -27,7 +27,7 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
         ((picture, position),) = places.items()
         undo = f"{reverse('generation:board-put-back', args=[board.pk])}?picture={picture}&position={position}"
     number = len(places)
-    said = ngettext("A picture is off %(name)s.", "%(number)d pictures are off %(name)s.", number)
+    said = ngettext("%(number)d picture is off %(name)s.", "%(number)d pictures are off %(name)s.", number)
     messages.success(request, said % {"name": board.name, "number": number}, extra_tags=undo)
     return _answer(request, board)
 

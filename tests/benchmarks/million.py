@@ -3,11 +3,11 @@
     python tests/benchmarks/million.py [--pictures 1000000] [--small 1000] [--runs 15] [--against WORKTREE]
                                        [--keep FOLDER] [--postgresql] [--cold] [--only gallery,claim] [--json]
 
-Each side is a process of its own on a database that `years.py` filled with its code; all are asked by turns, warm, and
-the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may take 1.5
-times what it takes with few, or 10 ms more. `--cold`: the files of SQLite are read from the disk each time. `--keep`
-keeps them for the next time. `--postgresql` starts a server with a database for each side, with the rows of those that
-are kept; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
+Each side is a process of its own on a database that `filling/years.py` filled with its code; all are asked by turns,
+warm, and the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may
+take 1.5 times what it takes with few, or 10 ms more. `--cold`: the files of SQLite are read from the disk each time.
+`--keep` keeps them for the next time. `--postgresql` starts a server with a database for each side, with the rows of
+those that are kept; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def steps() -> dict[str, Callable[[], Any]]:
 
     kept: dict[str, Callable[[], Any]] = {}
     if find_spec("generation.keeping"):
-        name = f"{__package__}.kept" if __package__ else "kept"
+        name = f"{__package__}.filling.kept" if __package__ else "filling.kept"
         kept = import_module(name).steps(page, taken_back, person)
     return {
         "studio": page("/"),
@@ -318,7 +318,7 @@ class Shelf:
 
     def filled(self, tree: Path, pictures: int) -> dict[str, str]:
         """The environment of a studio with so many pictures, made with the code of `tree` unless it is there."""
-        name, program = f"{tree.name}-{pictures}", HERE.with_name("years.py")
+        name, program = f"{tree.name}-{pictures}", HERE.parent / "filling" / "years.py"
         files = self.folder / name
         is_kept = (files / "filled").exists()
         env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}

@@ -34,6 +34,7 @@ VALID = {
 }
 GET_ONLY = {
     "board", "boards", "bulk-job", "bulk-zip", "compare", "face", "gallery", "gallery-counts", "gallery-news",
+<<<<<<< HEAD
     "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download", "prompt-words",
     "prompts", "selection-all", "selection-bar", "selection-name", "studio", "tile-acts", "trash", "trash-orders",
     "trash-others", "version-engines", "version-faces",
@@ -51,7 +52,26 @@ WITH_NUMBER = {
     "bulk-job", "bulk-undo", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations", "mark",
     "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
     "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
+=======
+    "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download", "selection-all",
+    "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "version-engines", "version-faces",
 }  # fmt: skip
+POST_ONLY = {
+    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
+    "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "engine-ask", "engine-pause", "engine-resume",
+    "face-ask", "fetch-again", "generate", "job-variations", "mark", "move-to-front", "picture-cover",
+    "picture-delete", "picture-restore", "reference", "rename-filter", "retry", "retry-smaller", "safe-range",
+    "save-filter", "save-preset", "selection", "selection-gone", "start-from", "strength", "takeover-cancel",
+    "takeover-remove", "takeover-restore", "variations",
+}  # fmt: skip
+WITH_NUMBER = {
+    "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
+    "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations",
+    "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
+    "rename-filter", "retry", "retry-smaller", "variations",
+>>>>>>> integration
+}  # fmt: skip
+WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-remove", "takeover-restore"}  # for curators
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
 WITH_VERSION = {"safe-range", "strength", "version-faces"}
 WITH_PURPOSE = {"face", "face-ask"}
@@ -73,9 +93,12 @@ def address(name: str, pk: int = 1) -> str:
     """The address of a view."""
     if name == "version-engines":
         return reverse("generation:version-engines", args=["ink", 1])
+    if name == "bulk-zip":
+        return reverse("generation:bulk-zip", args=[pk, 1])
     if name in WITH_PURPOSE:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
-    return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE | WITH_VERSION else [])
+    numbered = WITH_NUMBER | WITH_TAKEOVER | WITH_ENGINE | WITH_VERSION
+    return reverse(f"generation:{name}", args=[pk] if name in numbered else [])
 
 
 def signed_in(user: User) -> Client:

@@ -28,8 +28,9 @@ pytestmark = pytest.mark.django_db
 
 def test_every_address_is_in_this_table() -> None:
     assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
-        "found-loras", "board-new", "board-edit", "board-choose", "trash-all",
-    }  # which take both, see test_unclaimed_loras, test_boards and test_pages of the trash  # fmt: skip
+        "found-loras", "board-new", "board-edit", "board-choose", "read-picture", "takeovers", "engine-history",
+        "trash-all",
+    }  # which take both: see test_unclaimed_loras, keeping, ordering, takeover and trash  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))

@@ -19,6 +19,9 @@ from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.previews.models import Probe
+from generation.selecting import orders as selecting_orders
+from generation.selecting.selection import Selection
+from generation.takeover.models import TakeOver
 from generation.trash.models import TrashOrder
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
@@ -59,6 +62,7 @@ class Cast:
         self._styles()
         self._pictures()
         self._kept()
+        self._selected()
         self._datasets()
         self._trainings()
         self.saved_filter = SavedFilter.objects.create(owner=self.maker, name="Hens", query="q=hen")
@@ -110,6 +114,13 @@ class Cast:
         self.board = Board.objects.create(name="Moods", owner=self.maker)
         boards.add(self.maker, self.board, [self.picture.pk])
         marks.set_favourite(self.maker, [self.picture.pk], True)
+
+    def _selected(self) -> None:
+        asked = {"template": "{seed}", "sidecars": False}
+        self.bulk_job = selecting_orders.download(self.maker, Selection((self.picture.pk,)), asked)
+        source = TakeOver.Source.FOLDER
+        self.takeover: TakeOver = TakeOver.objects.create(owner=self.users["owner"], source=source, source_name="old")
+        self.takeover.cancel()
 
     def _datasets(self) -> None:
         self.dataset = Dataset.objects.create(name="Hills", owner=self.maker)

@@ -59,6 +59,8 @@ WORKSHOPS = {
     "generation.previews.following": WORKER,
     "generation.previews.panels": "previews are the team's; a pushed panel is the same for all",
     "generation.previews.sketches": WORKER,
+    "generation.selecting.bulk_jobs": WORKER,
+    "generation.selecting.trash_actions": "what is deleted or restored went through `_sorted`, which names the person",
     "generation.takeover.management": COMMAND,
     "generation.takeover.removing": "is given a take-over that its caller may see",
     "generation.takeover.rows": WORKER,
@@ -89,11 +91,15 @@ WORKSHOPS = {
     "training.trainers": WORKER,
 }
 FOR_EVERYBODY = {
+    "generation.gallery.bar._known": "asks for versions of a style that the person may see",
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",
     "generation.gallery.views._with_story": "its callers hand it to `visible`",
+    "generation.gallery.wanted._take_chosen_style": "asks for versions of styles that the person may see",
+    "generation.gallery.wanted._take_style": "asks for versions of styles that the person may see",
     "generation.keeping.choosing._offered": "looks for pictures that the person may see, on boards that they may see",
     "generation.keeping.wall_filters.facet": "asks on which boards that the person may see",
     "generation.keeping.wall_filters.pictures": "asks for a board that the person may see",
+    "generation.ordering.honouring._version_of": "asks for versions of styles that its caller may use",
     "generation.ordering.references.uses": "says of pictures that they are in use, and names no job",
     "generation.pictures.models.generated_images.delete": "deletes the picture it is called on",
     "generation.pictures.models.generated_images.restore": "restores the picture it is called on",
@@ -106,6 +112,9 @@ FOR_EVERYBODY = {
     "generation.trash.wall.amount": "its sums are filtered by person; what all take on disk names nobody",
     "generation.ordering.orders._again": "numbers the retries of a task, whoever asked for them",
     "generation.ordering.orders._placed": "a press is known by its number",
+    "generation.pictures.models.generation_tasks.<module>": "the pictures of a task that its caller may see",
+    "generation.selecting.orders._tell": "pushes to groups, which know who listens",
+    "generation.selecting.selection.newest_key": "says which pictures were there at that moment; they go through it",
     "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",
     "styles.queries.shelf_on_disk": "sums of everybody's files name none",
     "training.datasets.collecting.from_gallery.uses": "names only datasets that the person may see",
@@ -266,6 +275,7 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "Preset", "Reading",
-        "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "PictureCount",
+        "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
+        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
     }  # fmt: skip

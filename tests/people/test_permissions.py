@@ -65,6 +65,8 @@ RULES: dict[str, Rule] = {
     "help": page(),
     "help-chapter": page(),
     "generation:generate": action(TEAM),
+    "generation:read-picture": form(TEAM),  # of no file
+    "generation:start-from": action(TEAM),  # of no file
     "generation:compose": action(TEAM),
     "generation:other-styles": page(),
     "generation:save-preset": action(TEAM),
@@ -88,6 +90,12 @@ RULES: dict[str, Rule] = {
     "generation:engine-pause": action(CURATORS, "engine"),
     "generation:engine-resume": action(CURATORS, "engine"),
     "generation:engine-ask": action(CURATORS, "engine"),
+    "generation:engine-history": form(CURATORS, "engine"),
+    "generation:takeovers": Rule(CURATORS, "innny"),  # a folder is on the disk of the studio's machine
+    "generation:takeover": page("takeover", CURATORS),
+    "generation:takeover-cancel": action(CURATORS, "takeover"),
+    "generation:takeover-remove": action(CURATORS, "takeover"),
+    "generation:takeover-restore": action(CURATORS, "takeover"),
     "generation:found-loras": form(CURATORS),
     "generation:version-engines": page("style"),
     "generation:gallery": page(),
@@ -98,6 +106,16 @@ RULES: dict[str, Rule] = {
     "generation:rename-filter": action(OWN, "saved_filter", name="Birds"),
     "generation:delete-filter": action(OWN, "saved_filter"),
     "generation:tile-acts": page(),
+    "generation:compare": page(look="i0000"),  # of no pictures
+    "generation:selection": action(TEAM),  # of nothing
+    "generation:selection-bar": page(),
+    "generation:selection-all": page(),
+    "generation:selection-gone": action(TEAM, pictures="{picture}"),
+    "generation:selection-name": page(),
+    "generation:bulk-job": page("bulk_job"),
+    "generation:bulk-cancel": action(MAKERS, "bulk_job"),
+    "generation:bulk-undo": action(MAKERS, "bulk_job"),
+    "generation:bulk-zip": page("bulk_job", "iny00"),  # the link is its maker's
     "generation:variations": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),
     "generation:picture": page("picture"),
@@ -263,6 +281,7 @@ def path_to(cast: Cast, address: Address, rule: Rule) -> str:
         "pk": getattr(thing, "pk", 0),
         "slug": cast.dataset.slug if dataset else cast.style.slug,
         "number": 1,
+        "part": 1,
         "change": cast.change.pk,
         "purpose": "sheet",
         "choice": "none",

@@ -40,7 +40,7 @@ def order(seed: int) -> dict[str, Any]:
 
 def years(_seed: int) -> dict[str, Any]:
     """Some thousand pictures."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "filling"))
     import years as benchmark  # started by path there
 
     benchmark.fill(6_000)

@@ -156,8 +156,8 @@ def test_filters_by_style_and_words(shoot: Shoot, ada: User, ink: Style) -> None
 
 def test_filters_stay_in_every_address() -> None:
     filters = Filters.read(QueryDict("style=ink-mist&q=red+fox&before=x"))
-    assert filters == Filters("ink-mist", "red fox")
-    assert filters.query(before="2026~1") == "style=ink-mist&q=red+fox&before=2026~1"
+    assert filters == Filters(style="ink-mist", words="red fox")
+    assert filters.query(before="2026~1") == "q=red+fox&style=ink-mist&before=2026~1"
     assert not Filters.read(QueryDict("style=&q=+")).any
 
 

@@ -1,6 +1,6 @@
 """Fills a new PostgreSQL with the rows of a database of SQLite that `years.py` filled: faster than filling it anew.
 
-DATABASE_URL=postgresql://… python tests/benchmarks/carried.py stylestudio.sqlite3
+DATABASE_URL=postgresql://… python tests/benchmarks/filling/carried.py stylestudio.sqlite3
 """
 
 from __future__ import annotations
