@@ -34,10 +34,9 @@ VALID = {
 }
 GET_ONLY = {
     "board", "boards", "bulk-job", "bulk-zip", "compare", "face", "gallery", "gallery-counts", "gallery-news",
-<<<<<<< HEAD
     "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download", "prompt-words",
-    "prompts", "selection-all", "selection-bar", "selection-name", "studio", "tile-acts", "trash", "trash-orders",
-    "trash-others", "version-engines", "version-faces",
+    "prompts", "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "trash",
+    "trash-orders", "trash-others", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
@@ -45,31 +44,14 @@ POST_ONLY = {
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
     "move-to-front", "picture-cover", "picture-delete", "picture-restore", "reference", "reference-from",
     "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "selection",
-    "selection-gone", "strength", "trash-cancel", "trash-delete", "trash-restore", "variations",
-}  # fmt: skip
-WITH_NUMBER = {
-    "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
-    "bulk-job", "bulk-undo", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations", "mark",
-    "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
-    "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
-=======
-    "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download", "selection-all",
-    "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "version-engines", "version-faces",
-}  # fmt: skip
-POST_ONLY = {
-    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
-    "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "engine-ask", "engine-pause", "engine-resume",
-    "face-ask", "fetch-again", "generate", "job-variations", "mark", "move-to-front", "picture-cover",
-    "picture-delete", "picture-restore", "reference", "rename-filter", "retry", "retry-smaller", "safe-range",
-    "save-filter", "save-preset", "selection", "selection-gone", "start-from", "strength", "takeover-cancel",
-    "takeover-remove", "takeover-restore", "variations",
+    "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-remove", "takeover-restore",
+    "trash-cancel", "trash-delete", "trash-restore", "variations",
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
     "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations",
     "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
-    "rename-filter", "retry", "retry-smaller", "variations",
->>>>>>> integration
+    "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-remove", "takeover-restore"}  # for curators
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
