@@ -80,6 +80,7 @@ FOR_EVERYBODY = {
     "generation.gallery.views._with_story": "its callers hand it to `visible`",
     "generation.ordering.orders._again": "numbers the retries of a task, whoever asked for them",
     "generation.ordering.orders._placed": "a press is known by its number",
+    "generation.pictures.models.generation_tasks.<module>": "counts the pictures of a task, whoever may see it",
     "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",
     "styles.forms.clean_name": "a name is taken, whoever sees the preset",
     "training.datasets.health.views._shown": OF_ITS_DATASET,

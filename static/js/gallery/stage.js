@@ -11,7 +11,7 @@ const CLICK = 5; // pixels that a finger may move while it clicks
 const SWIPE = 60; // pixels
 const SHARP = 3; // from here on single pixels are shown as squares
 
-const stage = document.querySelector(".stage");
+const stage = document.querySelector(".stage:has(.lens)");
 const place = stage?.querySelector(".big"), picture = place?.querySelector("img");
 const see = { times: 1, x: 0, y: 0 }; // times of what fits, and how far its centre is from that of the place
 
