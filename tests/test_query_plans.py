@@ -26,7 +26,7 @@ from generation.gallery import searching
 million = import_module("tests.benchmarks.million")
 years = import_module("tests.benchmarks.years")
 
-PICTURES = 10_000
+PICTURES = 20_000
 LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
     "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",

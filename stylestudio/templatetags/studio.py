@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import uuid
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 from django import template
-from django.utils import formats, timezone
+from django.template.loader import render_to_string
+from django.utils import formats, timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -40,6 +43,17 @@ def icon(name: str, size: str = "") -> SafeString:
     """The symbol `name` of shell/_sprite.html; `size` is "s" for small. Decorative: put words beside it."""
     classes = f"i {size}".strip()
     return format_html('<svg class="{}" aria-hidden="true"><use href="#i-{}"/></svg>', classes, name)
+
+
+@register.simple_tag
+def likeness(template: str) -> str:
+    """A digest of what a template that needs no context shows: with it in its address browsers may keep it."""
+    return _likeness(template, translation.get_language() or "")
+
+
+@cache
+def _likeness(template: str, _language: str) -> str:
+    return hashlib.blake2b(render_to_string(template).encode(), digest_size=6).hexdigest()
 
 
 @register.simple_tag

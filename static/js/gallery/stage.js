@@ -27,7 +27,8 @@ function show() {
   picture.style.transform = isFit ? "" : `translate(${see.x}px, ${see.y}px) scale(${times})`;
   place.classList.toggle("near", !isFit);
   place.classList.toggle("pixels", times >= SHARP * whole());
-  stage.querySelector("[data-percent]").textContent = `${Math.round((times / whole()) * 100)} %`;
+  const percent = Math.round((times / whole()) * 100);
+  if (percent) stage.querySelector("[data-percent]").textContent = `${percent} %`; // it is not loaded yet
   stage.querySelector("[data-lens='fit']").disabled = isFit;
 }
 
