@@ -182,8 +182,10 @@ def find_chromium() -> "str | None":
 def environment_for_tests() -> "dict[str, str]":
     """Tell the tests which browser to use. If there is none, say so, or on CI refuse to go on."""
     environment = dict(os.environ)
-    # Two processes read all tests, which start the program again and again: what is compiled is kept.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Two processes read all tests, which start the program again and again: what is compiled is kept, in .venv for who
+    # wants none beside the sources.
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(VENV / "compiled"))
     chromium = find_chromium()
     if chromium:
         return dict(environment, STYLESTUDIO_CHROMIUM=chromium)

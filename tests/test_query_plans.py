@@ -29,7 +29,7 @@ million = import_module("tests.benchmarks.million")
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks" / "filling"))
 years = import_module("years")
 
-PICTURES = 10_000
+PICTURES = 20_000
 LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
     "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",

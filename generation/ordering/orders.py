@@ -34,12 +34,14 @@ from styles.models import StyleVersion
 from stylestudio.comfy import file_names
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
+from stylestudio.people.visibility import Visibility
 
 SCHEMA = 1
 # Random seeds stay short enough to read aloud.
 RANDOM_SEEDS = 2**32
 MOST_STEPS = 50
 MOST_CFG = 20.0
+VARIATIONS = 4  # pictures of one press
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +139,21 @@ def digest(snapshot: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(snapshot).encode()).hexdigest()
 
 
-def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_face: bool = False) -> GenerationTask:
+def place(
+    order: Order,
+    user: User,
+    *,
+    request_id: uuid.UUID | None = None,
+    is_face: bool = False,
+    visibility: str = Visibility.TEAM,
+) -> GenerationTask:
     """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task.
 
     Raises ValidationError if a field is out of range, or if the person already has as many waiting jobs as allowed.
     """
     order.check()
     task, mix = _draft(order)
-    task.owner, task.is_face = user, is_face
+    task.owner, task.is_face, task.visibility = user, is_face, visibility
     return _store(task, mix, _workflow_of(order), order.frame, request_id)
 
 
@@ -269,16 +278,14 @@ def order_of(task: GenerationTask) -> Order:
     )
 
 
-VARIATIONS = 4
-
-
 def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> GenerationTask:
     """Order VARIATIONS pictures with the settings of `task` and new seeds, but without styles that were deleted since.
+    Who sees `task` sees them.
 
     Raises ValidationError as `place` does.
     """
     same = replace(order_of(task), seed=None, count=VARIATIONS, checkpoint=task.checkpoint, lightning=task.lightning)
-    return place(same, user, request_id=request_id)
+    return place(same, user, request_id=request_id, visibility=task.visibility)
 
 
 def with_seed(order: Order, seed: int) -> Order:

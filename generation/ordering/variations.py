@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +15,7 @@ from django_htmx.http import reswap, retarget
 from generation.ordering import orders
 from generation.pictures.models import GeneratedImage, GenerationTask
 from stylestudio.jobs.presses import number_of
+from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, visible
 
 
@@ -37,13 +37,10 @@ def _vary(request: StudioRequest, task: GenerationTask) -> HttpResponse:
     try:
         again = orders.vary(task, request.user, number_of(request))
     except ValidationError as error:
-        return _say(request, " ".join(error.messages), task)
+        return toast(request, " ".join(error.messages), task.get_absolute_url())
     words = _words(task)
-    if not request.htmx:
-        messages.success(request, words)
-        return redirect(again)
-    if not on_studio(request):
-        return _say(request, words, again)
+    if not (request.htmx and on_studio(request)):
+        return toast(request, words, again.get_absolute_url())
     response = render(request, "generation/ordering/_job.html", {"job": again})
     response.write(render_to_string("shell/_toast.html", {"message": words, "oob": True}, request))
     return reswap(retarget(response, "#jobs"), "afterbegin")
@@ -57,15 +54,6 @@ def _words(task: GenerationTask) -> str:
     if lost := [row.version.style.title for row in rows if row.version.style.deleted_at is not None]:
         words.append(_("Without deleted styles: %(names)s.") % {"names": ", ".join(lost)})
     return " ".join(words)
-
-
-def _say(request: StudioRequest, words: str, task: GenerationTask) -> HttpResponse:
-    if not request.htmx:
-        messages.warning(request, words)
-        return redirect(task)
-    context = {"message": words, "link_url": task.get_absolute_url(), "link_text": _("Show")}
-    response = render(request, "shell/_toast.html", context)
-    return reswap(retarget(response, "#toast"), "outerHTML")
 
 
 def on_studio(request: StudioRequest) -> bool:

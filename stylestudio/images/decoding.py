@@ -220,8 +220,8 @@ def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FO
     file = _file(source)
     head = file.read(_HEAD)
     spared = png_texts.spare(file)
-    if "HEIF" in formats:
-        picture_kinds.load_heif()
+    if "HEIF" in formats and not picture_kinds.load_heif():
+        formats = tuple(kind for kind in formats if kind != "HEIF")
     try:
         image = Image.open(spared.file, formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

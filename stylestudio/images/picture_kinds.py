@@ -82,13 +82,17 @@ _READABLE = (*_TIFF, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"8BPS\x00\
 
 
 @cache
-def load_heif() -> None:
-    """Let Pillow read HEIC. Call it before a picture that may be one: its decoders are large, and few need them."""
-    if HEIF:
+def load_heif() -> bool:
+    """Let Pillow read HEIC. Call it before a picture that may be one: its decoders are large, and few need them. False
+    if they cannot be loaded on this machine.
+    """
+    try:
         import pillow_heif
-
-        # Embedded previews and depth maps are not needed, and we decide on the number of threads.
-        pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+    except ImportError:
+        return False
+    # Embedded previews and depth maps are not needed, and we decide on the number of threads.
+    pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+    return True
 
 
 def refusal(name: str) -> str:

@@ -9,9 +9,11 @@ from django.shortcuts import redirect, render
 from stylestudio.people.access import StudioRequest
 
 
-def toast(request: StudioRequest, words: str) -> HttpResponse:
-    """Answer with the sentence as a fragment; a plain form gets it on the queue page."""
+def toast(request: StudioRequest, words: str, about: str = "") -> HttpResponse:
+    """Answer with the sentence as a fragment, with a link to the address that it is about; a plain form gets it on that
+    page, or on the queue page.
+    """
     if request.htmx:
-        return render(request, "shell/_toast.html", {"message": words})
+        return render(request, "shell/_toast.html", {"message": words, "about": about})
     messages.info(request, words)
-    return redirect("queue")
+    return redirect(about or "queue")

@@ -25,7 +25,7 @@ def a_clone(folder: Path) -> Path:
     (folder / "manage.py").write_text("import sys; print(sys.prefix, *sys.argv[1:])\n")
     (folder / "pytest.py").write_text(
         "import os, sys; print('tested', sys.argv[1:], os.environ.get('STYLESTUDIO_CHROMIUM'))\n"
-        "print('compiled' if not sys.dont_write_bytecode else 'not compiled')\n"
+        "print('compiled' if not sys.dont_write_bytecode else 'not compiled', sys.pycache_prefix)\n"
     )
     return folder
 
@@ -215,9 +215,10 @@ def test_all_tests_run_in_two_processes(installed: Path) -> None:
     assert line_of_tests(run(installed, "test", CI="").stdout).startswith("tested ['-n2'] ")
 
 
-def test_what_tests_compile_is_kept_also_for_somebody_who_wants_none_beside_the_sources(installed: Path) -> None:
+def test_what_tests_compile_is_kept_and_not_beside_the_sources_for_somebody_who_wants_that(installed: Path) -> None:
     said = run(installed, "test", CI="", PYTHONDONTWRITEBYTECODE="1").stdout
-    assert said.splitlines()[-1] == "compiled"
+    assert said.splitlines()[-1] == f"compiled {installed / '.venv' / 'compiled'}"
+    assert run(installed, "test", CI="", PYTHONDONTWRITEBYTECODE="").stdout.splitlines()[-1] == "compiled None"
 
 
 def test_a_missing_browser_is_said_and_on_ci_a_failure(installed: Path) -> None:

@@ -11,8 +11,8 @@ const CLICK = 5; // pixels that a finger may move while it clicks
 const SWIPE = 60; // pixels
 const SHARP = 3; // from here on single pixels are shown as squares
 
-const stage = document.querySelector(".stage");
-const place = stage?.querySelector(".big"), picture = place?.querySelector("img:not(.discarded)");
+const stage = document.querySelector(".stage:has(.lens)");
+const place = stage?.querySelector(".big"), picture = place?.querySelector("img");
 const see = { times: 1, x: 0, y: 0 }; // times of what fits, and how far its centre is from that of the place
 
 // How often what fits has to be enlarged to have one pixel of the picture on one of the screen.
@@ -27,7 +27,8 @@ function show() {
   picture.style.transform = isFit ? "" : `translate(${see.x}px, ${see.y}px) scale(${times})`;
   place.classList.toggle("near", !isFit);
   place.classList.toggle("pixels", times >= SHARP * whole());
-  stage.querySelector("[data-percent]").textContent = `${Math.round((times / whole()) * 100)} %`;
+  const percent = Math.round((times / whole()) * 100);
+  if (percent) stage.querySelector("[data-percent]").textContent = `${percent} %`; // it is not loaded yet
   stage.querySelector("[data-lens='fit']").disabled = isFit;
 }
 

@@ -19,6 +19,25 @@ SWIPE = """(across) => {
   at("pointerdown", 200); at("pointermove", 200 + across); at("pointerup", 200 + across);
 }"""
 
+WITH_PICTURE = """
+from io import BytesIO
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from PIL import Image
+from training.datasets.models import Dataset
+ada, file = User.objects.get(username="ada"), BytesIO()
+Image.new("RGB", (64, 64)).save(file, "PNG")
+dataset = Dataset.objects.create(name="Stage", owner=ada)
+row = dataset.images.model(
+    dataset=dataset, width=64, height=64, byte_size=1, format="PNG", sha256="a" * 64, perceptual_hash="0" * 16,
+    position=0, source_name="a.png", added_by=ada,
+)
+row.file.save("a.png", ContentFile(file.getvalue()), save=False)
+row.thumbnail.save("a.png", ContentFile(file.getvalue()), save=False)
+row.save()
+print("AT", row.get_absolute_url())
+"""
+
 
 @pytest.fixture(scope="module")
 def pictures(studio: Studio) -> list[str]:
@@ -81,3 +100,11 @@ def test_a_finger_swipes_to_the_next_picture(studio: Studio, enter: Enter, pictu
     page.wait_for_url(f"**{pictures[1]}")
     page.evaluate(SWIPE, 120)
     page.wait_for_url(f"**{pictures[0]}")
+
+
+def test_a_picture_of_a_dataset_has_no_lens_and_its_page_complains_of_nothing(studio: Studio, enter: Enter) -> None:
+    said = studio.manage("shell", "-c", WITH_PICTURE).stdout
+    page = enter(studio, path=said.split("AT")[1].strip())
+    expect(page.locator(".stage .big img")).to_be_visible()
+    page.keyboard.press("l")
+    expect(page.locator(".rail")).to_be_visible()

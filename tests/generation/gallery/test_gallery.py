@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -343,3 +344,13 @@ def test_the_environments_engines_are_paused_but_not_deleted(client: Client, cur
     client.post(change, {"name": "", "address": "http://elsewhere:1", "paused": "on"})
     engine.refresh_from_db()
     assert (engine.address, engine.paused) == ("http://10.0.0.8:8188", True)
+
+
+def test_what_appears_over_tiles_is_kept_by_browsers_until_it_changes(her: Client, ada: User) -> None:
+    found = re.search(r'hx-get="(/gallery/tile-acts/[^"]+)"', her.get("/gallery/?q=x").content.decode())
+    assert found
+    answer = her.get(found[1])
+    assert answer.headers["Cache-Control"] == "max-age=86400, private" and b"/variations/" in answer.content
+    assert her.get("/gallery/tile-acts/?like=another").headers["Cache-Control"] == "max-age=0, private"
+    her.cookies["django_language"] = "zh-hans"
+    assert found[1] not in her.get("/gallery/?q=x").content.decode()

@@ -88,6 +88,13 @@ def test_a_private_picture_of_somebody_else_has_no_variations(her: Client, bob: 
     assert her.post(address("job-variations", task.pk), headers=HTMX).status_code == 404
 
 
+def test_variations_of_a_private_picture_are_private(her: Client, ada: User) -> None:
+    task = place(ada, count=1)
+    GenerationTask.objects.filter(pk=task.pk).update(visibility=Visibility.PRIVATE)
+    her.post(address("job-variations", task.pk), headers=HTMX)
+    assert newest().pk != task.pk and newest().visibility == Visibility.PRIVATE
+
+
 def test_reuse_says_that_the_same_picture_comes_again_and_lets_the_seed_go(her: Client, ada: User) -> None:
     picture = picture_of(place(ada, count=2, seed=7), 1)
     kept = her.get("/", {"picture": picture.pk}).content.decode()

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from stylestudio.images import colour_tags, picture_kinds
+from stylestudio.images import colour_tags, decoding, picture_kinds
 from stylestudio.images.decoding import BadPicture
 from tests.pixels import pixel
 from tests.training.datasets.collecting.test_take import scene
@@ -197,3 +197,15 @@ def test_an_avif_that_was_cut_off_is_called_broken() -> None:
     for left in (200, len(file.getvalue()) // 2):
         with pytest.raises(BadPicture, match="broken or not complete"):
             picture_files.take(file.getvalue()[:left])
+
+
+def test_where_heic_cannot_be_loaded_other_pictures_are_read_and_heic_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picture_kinds, "load_heif", lambda: False)
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    with decoding.open_picture(file.getvalue(), decoding.MORE_FORMATS) as picture:
+        assert picture.size == (8, 8)
+    with pytest.raises(decoding.BadPicture):
+        decoding.open_picture(b"\0\0\0\x18ftypheic" + bytes(64), decoding.MORE_FORMATS)
