@@ -63,7 +63,7 @@ def steps() -> dict[str, Callable[[], Any]]:
     further = f"before={middle.created_at.isoformat().replace('+', '%2B')}~{middle.pk}"
 
     picture = GeneratedImage.objects.select_related("task").get(pk=pictures[0])
-    thrown = TrashEntry.objects.filter(owner=person).order_by("-deleted_at")[0]
+    thrown = TrashEntry.objects.filter(owner=person, project=1).order_by("-deleted_at")[0]
     late = TrashEntry.objects.order_by("deleted_at")[TrashEntry.objects.count() // 2]
     deleted = f"before={late.deleted_at.isoformat().replace('+', '%2B')}~{late.pk}"
 
