@@ -57,13 +57,13 @@ def steps() -> dict[str, Callable[[], Any]]:
     browser, curator = Client(), Client()
     browser.force_login(person)
     curator.force_login(User.objects.get(username="owner"))
-    pictures = list(GeneratedImage.objects.order_by("-pk").values_list("pk", flat=True)[:2000])
-    middle = GeneratedImage.objects.order_by("created_at").filter(pk__gte=pictures[0] // 2).first()
+    pictures = list(GeneratedImage.objects.filter(project=1).order_by("-pk").values_list("pk", flat=True)[:2000])
+    middle = GeneratedImage.objects.filter(project=1).order_by("created_at").filter(pk__gte=pictures[0] // 2).first()
     assert middle is not None
     further = f"before={middle.created_at.isoformat().replace('+', '%2B')}~{middle.pk}"
 
     picture = GeneratedImage.objects.select_related("task").get(pk=pictures[0])
-    thrown = TrashEntry.objects.filter(owner=person).order_by("-deleted_at")[0]
+    thrown = TrashEntry.objects.filter(owner=person, project=1).order_by("-deleted_at")[0]
     late = TrashEntry.objects.order_by("deleted_at")[TrashEntry.objects.count() // 2]
     deleted = f"before={late.deleted_at.isoformat().replace('+', '%2B')}~{late.pk}"
 

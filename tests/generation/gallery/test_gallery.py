@@ -266,7 +266,7 @@ def test_a_deleted_picture_comes_back_with_undo_and_open_pages_hear_of_it(
     page = client.post(reverse("generation:picture-delete", args=[picture.pk]), follow=True).content.decode()
     undo = reverse("generation:picture-restore", args=[picture.pk])
     assert f'action="{undo}"' in page
-    assert client.get(picture.get_absolute_url()).status_code == 404
+    assert client.get(picture.get_absolute_url()).status_code == 410
     client.force_login(bob)
     assert client.post(undo).status_code == 403
     client.force_login(ada)
