@@ -9,8 +9,9 @@ Four pictures a task; 40,000 prompts, used as often as words are (Zipf), a third
 one or two of 60 styles of five versions each; three shapes, two checkpoints and a rare one, presets, some private and
 some transparent, one picture in thirteen rated; one in fifty a preview of a style, one in forty failed; 25 people, half
 of whom clear what is done; 36 months; five projects of unequal size; 200 datasets of 40 pictures; 2,000 trainings with
-losses; what people kept (`kept.py`); 20 open tasks and two prompts on each engine. All scaled down with the pictures
-but for people, engines and what is open; a page of styles, datasets or trainings is full in a small studio too.
+losses; what people kept (`kept.py`) and threw away (`trashed.py`); 20 open tasks and two prompts on each engine. All
+scaled down with the pictures but for people, engines and what is open; a page of styles, datasets or trainings is full
+in a small studio too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 # The files of this folder are found beside this one, which is started by its path.
 import made
 import trained
-from tables import PEOPLE, PROJECTS, Table, in_project
+from tables import PEOPLE, PROJECTS, Table, in_project, moments
 
 
 def fill(pictures: int, seed: int = 7) -> None:
@@ -48,6 +49,8 @@ def fill(pictures: int, seed: int = 7) -> None:
             import_module("kept").fill(Table, dice, people, share)
     _index()
     _share()
+    if find_spec("generation.trash"):
+        import_module("trashed").fill(pictures // 10, Table, moments(pictures // 10 + 1, 1.0))
     _settle()
 
 

@@ -20,7 +20,8 @@ def wall(studio: Studio) -> None:
 
 def order(page: Page, within: str = "#wall") -> list[str]:
     """The addresses of the tiles in reading order."""
-    return page.locator(f"{within} .tile > a").evaluate_all("links => links.map((link) => link.pathname)")
+    links: list[str] = page.locator(f"{within} .tile > a").evaluate_all("links => links.map((link) => link.pathname)")
+    return links
 
 
 @pytest.mark.usefixtures("wall")

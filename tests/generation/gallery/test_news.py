@@ -93,9 +93,9 @@ def test_the_wall_says_what_its_newest_picture_is_and_is_made_anew_with_the_day_
     assert f"{address}?than={first.pk}&amp;q=fox" in wall
     assert "show-news" not in wall
     last = made(ada, prompt="a fox")
-    told = page(client.get(address, {"than": first.pk, "q": "fox"}))
+    told = page(client.get(address, {"than": str(first.pk), "q": "fox"}))
     assert "1 new picture<" in told
-    anew = page(client.get(address, {"show": 1, "q": "fox"}))
+    anew = page(client.get(address, {"show": "1", "q": "fox"}))
     assert re.findall(r"/gallery/(\d+)/", anew) == [str(last.pk), str(first.pk)]
     assert anew.count("Today") == 1
     assert f"?than={last.pk}&amp;q=fox" in anew

@@ -1,4 +1,4 @@
-"""Fills the trash of a studio of years, for `tests/benchmarks/years.py`."""
+"""What a studio of years has in its trash, filled by `years.py`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 BATCH = 10_000  # rows written at once
 
 
-def throw_away(number: int, table: Callable[..., Any], moments: Iterator[datetime]) -> None:
-    """Every tenth picture is in the trash, deleted over the past month; the oldest ones are due."""
+def fill(number: int, table: Callable[..., Any], moments: Iterator[datetime]) -> None:
+    """Every tenth of ten times so many pictures is in the trash, deleted at these moments; the oldest ones are due."""
     from django.db.models import Count, F, Sum
     from django.db.models.functions import TruncDate
     from django.utils import timezone
