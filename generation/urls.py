@@ -23,6 +23,7 @@ urlpatterns = [
     path("compose/styles/", views.other_styles, name="other-styles"),
     path("presets/", views.save_preset, name="save-preset"),
     path("read/", picture_files.read_picture, name="read-picture"),
+    path("read/dropped/", picture_files.dropped, name="dropped"),
     path("read/start/", picture_files.start_from, name="start-from"),
     path("draft/", drafts.keep_draft, name="draft"),
     path("draft/clear/", drafts.clear_draft, name="draft-clear"),

@@ -50,3 +50,9 @@ def test_where_white_space_is_kept_lines_begin_with_a_tag() -> None:
 
 def _compiled(name: str) -> str:
     return str(get_template(name).template.source)  # type: ignore[attr-defined]  # of Django's own engine
+
+
+def test_every_icon_is_drawn_somewhere() -> None:
+    templates = "".join(source for _name, source in sources())
+    drawn = set(re.findall(r'<symbol id="i-([^"]+)"', templates))
+    assert set(re.findall(r'{% icon "([^"]+)"', templates)) - drawn == set()

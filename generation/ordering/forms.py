@@ -76,7 +76,7 @@ class ShapePicker(Segments):
         """With the shape itself, and with what the heading says once it is chosen."""
         option = super().create_option(name, value, label, *rest, **more)
         shape = next((shape for shape in SHAPES if shape.value == value), None)
-        option["attrs"] |= {"aria-label": label, "data-text": shape.size} if shape else {"data-text": self.typed}
+        option["attrs"] |= {"aria-label": label} if shape else {"data-text": self.typed}
         return {**option, "shape": shape}
 
 

@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from generation.ordering import honouring
 from generation.ordering.references import add_reference
@@ -25,6 +25,12 @@ from stylestudio.picture_settings import reading
 from stylestudio.picture_settings.settings import PictureSettings
 
 _KEPT = "picture_settings"  # of the session: {"key": …, "facts": …}, of the last file only
+
+
+@require_safe
+def dropped(request: StudioRequest) -> HttpResponse:
+    """What is in the dialog that opens for a file."""
+    return render(request, "generation/ordering/_dropped.html")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,7 +10,9 @@ document.addEventListener("input", ({ target }) => {
     wrong.ariaInvalid = null;
     byId(`${target.name}-error`)?.remove();
   }
-  const text = target.dataset.text ?? (target.type === "range" ? Number(target.value).toFixed(2) : target.value);
+  // One of several says of itself what it stands for.
+  const said = target.dataset.text ?? (target.type === "radio" && target.closest("label").title);
+  const text = said || (target.type === "range" ? Number(target.value).toFixed(2) : target.value);
   each(`[data-shows="${CSS.escape(target.name)}"]`, (output) => (output.textContent = text));
 });
 

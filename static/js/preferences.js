@@ -40,10 +40,11 @@ each("[data-notify]", (box) => {
   });
 });
 
-// What is said of a job: its card has its title once, and "…" for it here.
+// What is said of a job, whose card has its title once: the words for all of them are on the page, with "…" for it.
 export function words(root) {
   const title = root.querySelector("[id$='-title']")?.textContent.trim() ?? "";
-  return root.dataset.say.replace("…", () => (title.length > 60 ? `${title.slice(0, 59)}…` : title));
+  const short = title.length > 60 ? `${title.slice(0, 59)}…` : title;
+  return byId("announcer").dataset[root.dataset.say].replace("…", () => short);
 }
 
 document.addEventListener("change", ({ target }) => {

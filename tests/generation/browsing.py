@@ -33,10 +33,10 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "board", "boards", "bulk-job", "bulk-zip", "compare", "face", "gallery", "gallery-counts", "gallery-news",
-    "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download", "prompt-words",
-    "prompts", "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "trash",
-    "trash-orders", "trash-others", "version-engines", "version-faces",
+    "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "face", "gallery", "gallery-counts",
+    "gallery-news", "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download",
+    "prompt-words", "prompts", "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts",
+    "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",

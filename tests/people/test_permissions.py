@@ -65,6 +65,7 @@ RULES: dict[str, Rule] = {
     "help": page(),
     "help-chapter": page(),
     "generation:generate": action(TEAM),
+    "generation:dropped": page(),
     "generation:read-picture": form(TEAM),  # of no file
     "generation:start-from": action(TEAM),  # of no file
     "generation:compose": action(TEAM),

@@ -98,7 +98,7 @@ class Scene(Cast):
             "generation:studio": [f"style={style}", f"picture={self.picture.pk}", "who=all"],
             "generation:gallery": ["previews=1", f"style={style}", "style=base"],
             "generation:gallery-page": ["strip=1", f"strip=1&style={style}", "strip=1&previews=1"],
-            "generation:live": ["who=all"], "queue": ["who=mine"],
+            "generation:live": ["who=all"], "queue": ["who=mine", "previews=1", "who=mine&previews=1"],
             "training:new-run": [f"dataset={dataset}", f"from={run}"],
         }  # fmt: skip
         return [
@@ -146,10 +146,10 @@ def text_of(scene: Scene, who: str, page: str) -> str:
 
 def of_previews(scene: Scene, who: str) -> set[str]:
     """Where people look for previews: asked for by name, in the queue, and on the page of their version."""
-    queue, gallery = reverse("queue"), reverse("generation:gallery")
+    queue, gallery = f"{reverse('queue')}?{{}}previews=1", reverse("generation:gallery")
     of_version = reverse("generation:version-faces", args=[scene.version.pk])
     asked_for = {f"{gallery}?previews=1", f"{reverse('generation:gallery-page')}?strip=1&previews=1"}
-    return asked_for | {queue, of_version} | ({f"{queue}?who=mine"} if who == "maker" else set())
+    return asked_for | {queue.format(""), of_version} | ({queue.format("who=mine&")} if who == "maker" else set())
 
 
 def test_previews_and_checkpoints_are_shown_where_they_belong_and_nowhere_else(scene: Scene) -> None:

@@ -101,8 +101,8 @@ async function refresh() {
 }
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const { requestConfig, successful } = detail, path = requestConfig?.path ?? "";
-  if (successful && requestConfig.verb === "post" && path.includes("/gallery/selection/")) refresh();
+  const { verb, path } = detail.requestConfig ?? {};
+  if (detail.successful && verb === "post" && path.includes("/gallery/selection/")) refresh();
 });
 document.addEventListener("htmx:load", ({ detail }) => {
   if (detail.elt.matches?.("[id^=job-pictures-]:not(.is-waiting, .is-running)")) refresh();

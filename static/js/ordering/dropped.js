@@ -16,16 +16,22 @@ function put(file, input) {
 }
 
 function ask(file) {
-  const dialog = byId("dropped"), input = dialog?.querySelector("[name=picture]");
-  if (!input || document.querySelector("dialog[open]:not(#dropped)")) return false;
+  const dialog = byId("dropped");
+  if (!dialog || document.querySelector("dialog[open]:not(#dropped)")) return false;
   picture = file;
-  byId("dropped-found").replaceChildren();
-  dialog.querySelector("[data-add]").hidden = !document.querySelector("[data-upload=dataset] [type=file]");
-  put(file.size > MOST_SENT ? new File([file.slice(0, MOST_SENT)], file.name, { type: file.type }) : file, input);
   if (!dialog.open) open(dialog);
-  input.dispatchEvent(new Event("change", { bubbles: true }));
+  if (dialog.firstElementChild) read();
   return true;
 }
+
+function read() {
+  const dialog = byId("dropped"), input = dialog.querySelector("[name=picture]"), { name, size, type } = picture;
+  byId("dropped-found").replaceChildren();
+  dialog.querySelector("[data-add]").hidden = !document.querySelector("[data-upload=dataset] [type=file]");
+  put(size > MOST_SENT ? new File([picture.slice(0, MOST_SENT)], name, { type }) : picture, input);
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+document.addEventListener("htmx:load", ({ target }) => target.matches("#dropped > .body") && read());
 
 document.addEventListener("dragover", (event) => {
   if (event.defaultPrevented || !byId("dropped") || !event.dataTransfer.types.includes("Files")) return;

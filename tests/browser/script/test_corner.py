@@ -99,7 +99,7 @@ Object.defineProperty(document, "hidden", { get: () => true });
 """
 ENDED = """(socket) => {
   const html = `<article class="job is-done" id="pushed-1" data-job data-owner="${document.body.dataset.user}"
-    data-version="1" data-ended="2999-01-01T00:00:00Z" data-say="Finished: a fox">
+    data-version="1" data-ended="2999-01-01T00:00:00Z" data-say="finished">
     <h3 id="fox-title"><a href="/">a fox</a></h3></article>`;
   for (const message of [html, html]) document.body.dispatchEvent(
     new CustomEvent("htmx:wsBeforeMessage", { detail: { message }, bubbles: true, cancelable: true }));

@@ -51,7 +51,8 @@ def test_a_new_job_comes_first_is_mine_and_is_counted(page: Page) -> None:
 
 
 def test_only_what_is_newer_takes_the_place_and_keeps_what_somebody_is_at(page: Page) -> None:
-    inner = "<a href='#x'>{}</a><details id='more'><summary>More</summary></details><img data-making='{}'>"
+    inner = "<h3 id='fox-title'>a fox</h3>"
+    inner += "<a href='#x'>{}</a><details id='more'><summary>More</summary></details><img data-making='{}'>"
     push(page, job(1, "waiting", inner.format("first", "a"), version=5))
     card = page.locator("#pushed-1")
     card.get_by_role("link").focus()
@@ -59,13 +60,13 @@ def test_only_what_is_newer_takes_the_place_and_keeps_what_somebody_is_at(page: 
     card.locator("img").evaluate("picture => picture.alt = 'the one being made'")
     push(page, job(1, "waiting", "older", version=4), job(1, "waiting", "the same", version=5))
     expect(card.get_by_role("link")).to_have_text("first")
-    push(page, job(1, "running", inner.format("second", "a"), version=6, say="Started: a fox"))
+    push(page, job(1, "running", inner.format("second", "a"), version=6, say="started"))
     expect(card.get_by_role("link")).to_have_text("second")
     expect(card.get_by_role("link")).to_be_focused()
     expect(card.locator("details")).to_have_attribute("open", "")
     expect(card.locator("img")).to_have_attribute("alt", "the one being made")
     expect(page.locator("#announcer")).to_have_text("Started: a fox")
-    push(page, job(1, "running", inner.format("third", "b"), version=7, say="Again"))
+    push(page, job(1, "running", inner.format("third", "b"), version=7, say="finished"))
     assert card.locator("img").get_attribute("alt") is None  # another picture
     expect(page.locator("#announcer")).to_have_text("Started: a fox")  # nothing changed its look
 
