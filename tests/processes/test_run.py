@@ -46,13 +46,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(clone: Path, *arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run run.py; `code` runs first in the same process."""
+    """Run run.py as nobody has set where bytecode is kept; `code` runs first in the same process."""
     start = f"import runpy, sys\nsys.argv = ['run.py', *{list(arguments)!r}]\n{code}\n"
     start += f"runpy.run_path({str(clone / 'run.py')!r}, run_name='__main__')"
     return subprocess.run(
         [sys.executable, "-c", start],
         cwd=clone,
-        env={**os.environ, **environment},
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPYCACHEPREFIX"} | environment,
         capture_output=True,
         text=True,
         check=False,
