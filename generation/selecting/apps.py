@@ -15,7 +15,13 @@ class SelectingConfig(rooms.Room):
     verbose_name = _("Many pictures")
     beats = ("generation.selecting.bulk_jobs:held.renew",)
     wall_bars = ("generation.selecting.views:offer_bar",)
-    picture_actions = ("generation.selecting.trash_actions:DELETE", "generation.selecting.trash_actions:RESTORE")
+    picture_actions = (
+        "generation.selecting.keeping_actions:FAVOURITE",
+        "generation.selecting.keeping_actions:STARS",
+        "generation.selecting.keeping_actions:BOARD",
+        "generation.selecting.trash_actions:DELETE",
+        "generation.selecting.trash_actions:RESTORE",
+    )
 
     def ready(self) -> None:
         """Register the kind with the kernel."""

@@ -22,11 +22,11 @@ export function isLetter(event) {
   return singles() && !isTyping(event) && !modified && !document.querySelector("dialog[open]");
 }
 
-// What a letter presses: in the picture that has the focus, else on the page.
+// What a letter presses: for the pictures that are selected, in the one that has the focus, else on the page.
 function pressed(letter, target) {
   const wanted = `[data-press="${CSS.escape(letter)}"]`;
-  const tile = target.closest?.("figure.tile");
-  return tile?.querySelector(wanted) ?? document.querySelector(`${wanted}:not(figure.tile *, #tile-acts *)`);
+  const tile = target.closest?.("figure.tile"), many = document.querySelector(`#selection:not([hidden]) ${wanted}`);
+  return many ?? tile?.querySelector(wanted) ?? document.querySelector(`${wanted}:not(figure.tile *, #tile-acts *)`);
 }
 
 function write(event) {

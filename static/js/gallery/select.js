@@ -90,6 +90,7 @@ async function everything(button) {
 async function refresh() {
   const loaded = [...document.querySelectorAll(".tile .tick")].map((box) => box.value), place = bar();
   if (!place || !loaded.length) return;
+  document.dispatchEvent(new Event("selection-changed"));
   const headers = JSON.parse(document.body.getAttribute("hx-headers"));
   const body = new URLSearchParams({ pictures: loaded.join() });
   const answer = await fetch(place.dataset.gone, { method: "POST", headers, body });

@@ -71,12 +71,14 @@ function learn() {
 document.addEventListener("htmx:load", learn);
 
 others.onmessage = ({ data }) => show(...data);
-// A page that comes back may show what was changed elsewhere meanwhile.
-document.addEventListener("visibilitychange", () => {
+function renew() {
   const shown = [...tiles().map(numberOf), byId("marks")?.dataset.picture];
   if (!document.hidden) ask([...new Set(shown.filter(Boolean))]);
-});
-addEventListener("pageshow", ({ persisted }) => persisted && document.dispatchEvent(new Event("visibilitychange")));
+}
+document.addEventListener("selection-changed", renew);
+// A page that comes back may show what was changed elsewhere meanwhile.
+document.addEventListener("visibilitychange", renew);
+addEventListener("pageshow", ({ persisted }) => persisted && renew());
 
 // --- Setting
 
@@ -131,6 +133,9 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (!/^[0-5]$/.test(event.key) || event.repeat || !isLetter(event)) return;
   const tile = event.target.closest?.("figure.tile:has(> .acts)"), panel = byId("marks");
-  if (tile) press(numberOf(tile), tile.querySelector("[data-favour]").dataset.favour, "stars", Number(event.key));
+  const many = document.querySelector("#selection:not([hidden]) form:has([value=stars])");
+  const values = { work: "stars", asked: 1, stars: event.key };
+  if (many) htmx.ajax("POST", many.action, { source: many, values, swap: "none" });
+  else if (tile) press(numberOf(tile), tile.querySelector("[data-favour]").dataset.favour, "stars", Number(event.key));
   else if (panel) press(panel.dataset.picture, panel.action, "stars", Number(event.key));
 });
