@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -69,6 +70,17 @@ def test_only_what_is_newer_takes_the_place_and_keeps_what_somebody_is_at(page: 
     push(page, job(1, "running", inner.format("third", "b"), version=7, say="finished"))
     assert card.locator("img").get_attribute("alt") is None  # another picture
     expect(page.locator("#announcer")).to_have_text("Started: a fox")  # nothing changed its look
+
+
+def test_a_picture_that_comes_while_htmx_settles_what_is_put_over_tiles_gets_it_without_a_trace(page: Page) -> None:
+    inner = "<h3>a fox</h3><figure class='tile'><a href='/gallery/7/'><img></a></figure>"
+    card = json.dumps(job(1, "done", inner))
+    page.add_init_script(
+        f"document.addEventListener('htmx:afterSwap', ({{ target }}) => target.id === 'tile-acts' && ({PUSH})({card}))"
+    )
+    page.reload()
+    expect(page.locator("#pushed-1 .acts")).to_have_class("acts")
+    assert page.locator("#pushed-1 .acts > a").first.get_attribute("href") == "/?picture=7"
 
 
 def test_a_progress_bar_moves_and_is_not_a_new_one(page: Page) -> None:
