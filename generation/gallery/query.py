@@ -248,14 +248,13 @@ class Film:
     next: GeneratedImage | None
 
 
-def film(picture: GeneratedImage, user: User, of_wall: Found | None = None) -> Film:
-    """The film strip of a picture. Without a wall, a job's last picture is followed by the first one of the job ordered
-    before it.
+def film(picture: GeneratedImage, user: User, beside: tuple[int | None, int | None] | None = None) -> Film:
+    """The film strip of a picture between the pictures of two keys. Without them, a job's last picture is followed by
+    the first one of the job ordered before it.
     """
     strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
-    if of_wall:
-        before, after = of_wall.neighbours(place_of(of_wall, picture))
-        return Film(strip, *(None if pk is None else GeneratedImage(pk=pk) for pk in (before, after)))
+    if beside:
+        return Film(strip, *(None if pk is None else GeneratedImage(pk=pk) for pk in beside))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
     before_it = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
     after_it = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from generation.gallery import bar, counting, news
+from generation.gallery import bar, counting, news, ways
 from generation.gallery import query as wall
 from generation.gallery.filters import Filters
 from generation.gallery.forms import SearchForm, saved_menu
@@ -120,7 +120,7 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
         "selecting": selecting,
         "later": bool(before or start),
         "more_query": filters.query(before=page.more, select="1" if selecting else ""),
-        "walk": f"?{filters.query(wall='1')}",
+        "walk": ways.walk_along(filters),
         "sizes": (("s", "S", _("Small")), ("", "M", _("Medium")), ("l", "L", _("Large"))),
         "tile": "generation/gallery/_choice.html" if selecting else "generation/gallery/_tile.html",
         "bars": [each(request) for each in rooms.contributed("wall_bars")] if selecting else (),
@@ -139,7 +139,7 @@ def _start(found: wall.Found, at: str) -> Place | None:
 
 @require_GET
 def picture(request: StudioRequest, pk: int) -> HttpResponse:
-    """One picture, large, with everything that went into it. With ?wall=1 its neighbours are those of the wall."""
+    """One picture, large, with everything that went into it. Its neighbours are those on the way that one came."""
     found = _with_story().visible_to(request.user).filter(pk=pk).first()
     if found is None:
         return trash_views.deleted_picture(request, pk)
@@ -147,8 +147,8 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     mix = list(task.mix.select_related("version__style"))
     phrases = [phrase for row in mix for phrase in row.triggers]
     sent = final_parts(task.prompt, phrases, task.frame)
-    come_from = _wall_of(request)
-    film = _film(request, found, come_from)
+    way = ways.of(request)
+    film = way.film(found)
     context = {
         "picture": found,
         "task": task,
@@ -159,8 +159,9 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
         else [(task.final_prompt, False)],
         "film": film,
-        "walk": _walk(come_from),
-        "back_url": _back(come_from, pk),
+        "walk": way.walk,
+        "back_url": way.back(pk),
+        "back_title": way.title,
         "compare_with": _beside(found, film),
         "shape": shape_name(found.width, found.height),
         "seconds": _seconds(found),
@@ -171,27 +172,6 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
-
-
-def _wall_of(request: StudioRequest) -> Filters | None:
-    """The filters of the wall that somebody came from; None if they came from elsewhere."""
-    return Filters.read(request.GET) if request.GET.get("wall") == "1" else None
-
-
-def _film(request: StudioRequest, picture: GeneratedImage, come_from: Filters | None) -> wall.Film:
-    of_wall = None if come_from is None else wall.pictures(request.user, come_from)
-    return wall.film(picture, request.user, of_wall)
-
-
-def _walk(come_from: Filters | None) -> str:
-    """What the address of a picture of this wall ends with."""
-    return "" if come_from is None else f"?{come_from.query(wall='1')}"
-
-
-def _back(come_from: Filters | None, pk: int) -> str:
-    """The address of the wall, at this picture."""
-    address = reverse("generation:gallery")
-    return address if come_from is None else f"{address}?{come_from.query(at=str(pk))}#picture-{pk}"
 
 
 def _beside(picture: GeneratedImage, film: wall.Film) -> GeneratedImage | None:
@@ -237,23 +217,23 @@ def picture_download(request: StudioRequest, pk: int) -> HttpResponse:
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast, and go on to the next one, of the wall or of the jobs."""
     found = trash_views.changeable_picture(request.user, pk)
-    come_from = _wall_of(request)
+    way = ways.of(request)
     if found.deleted_at:
         messages.info(request, _("The picture was in the trash already."))
-        return redirect(_back(come_from, pk))
-    film = _film(request, found, come_from)
+        return redirect(way.back(pk))
+    film, back = way.film(found), way.back(pk)
     moved, _by_model = found.delete()
     if moved:
         trash_views.tell([pk])
-        undo = reverse("generation:picture-restore", args=[pk]) + _walk(come_from)
+        undo = reverse("generation:picture-restore", args=[pk]) + way.walk
         messages.success(request, _("The picture is deleted."), extra_tags=undo)
     else:
         messages.info(request, _("The picture was in the trash already."))
     other = film.next or film.previous
-    return redirect(f"{other.get_absolute_url()}{_walk(come_from)}" if other else _back(come_from, pk))
+    return redirect(f"{other.get_absolute_url()}{way.walk}" if other else back)
 
 
 @require_POST
 def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo a deletion."""
-    return trash_views.restore_one(request, pk, _walk(_wall_of(request)))
+    return trash_views.restore_one(request, pk, ways.of(request).walk)

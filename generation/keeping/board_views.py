@@ -79,7 +79,7 @@ def board(request: StudioRequest, pk: int) -> HttpResponse:
     pictures = [place.picture for place in places[:PAGE]]
     marks.show_on(request.user, pictures)
     last = places[PAGE - 1] if len(places) > PAGE else None
-    more = f"{last.position}~{last.picture_id}" if last else ""
+    more = boards.key_of(last) if last else ""
     is_arranged = request.GET.get("arrange") == "1" and can_change
     address = found.get_absolute_url()
     context: dict[str, Any] = {
@@ -92,6 +92,7 @@ def board(request: StudioRequest, pk: int) -> HttpResponse:
         "more_query": f"after={more}",
         "most": MOST_ON_PAGE,
         "tile": "generation/gallery/_tile.html",
+        "walk": boards.walk(found),
         "wall_url": address,
         "page_url": address,
         "can_change_board": can_change,

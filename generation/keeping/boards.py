@@ -21,6 +21,8 @@ from generation.pictures.models import GeneratedImage
 from generation.pictures.models.search_index import moment_of
 
 GAP = 2**16  # between the positions of two pictures: 16 moves to the same place before some are renumbered
+WALK = "board-"  # before the number of the board that somebody came from
+AHEAD = 20  # pictures before the one that a page is asked for
 SPREAD = 16  # pictures that are renumbered together at first
 Place = tuple[int, int]  # position and picture
 
@@ -68,9 +70,43 @@ def _after(places: QuerySet[BoardPicture], place: Place) -> QuerySet[BoardPictur
 
 def before(person: User, board: Board, place: Place) -> BoardPicture | None:
     """The place before one; None for the first."""
+    return _before(person, board, place).first()
+
+
+def _before(person: User, board: Board, place: Place) -> QuerySet[BoardPicture]:
     position, picture = place
     places = shown(person, board).order_by("-position", "-picture")
-    return places.filter(Q(position__lte=position), Q(position__lt=position) | Q(picture__lt=picture)).first()
+    return places.filter(Q(position__lte=position), Q(position__lt=position) | Q(picture__lt=picture))
+
+
+def beside(person: User, board: Board, picture: int) -> tuple[int | None, int | None]:
+    """The keys of the pictures before and after one on a board; of nothing beside one that is not there any more."""
+    try:
+        place = place_of(person, board, picture)
+    except LookupError:
+        return None, None
+    ahead, later = before(person, board, place), page(person, board, place, 1)
+    return ahead.picture_id if ahead else None, later[0].picture_id if later else None
+
+
+def start_of_page_with(person: User, board: Board, picture: int) -> str:
+    """The key after which a page begins that has the picture in its first half; "" is the board's first page."""
+    try:
+        place = place_of(person, board, picture)
+    except LookupError:
+        return ""
+    rows = list(_before(person, board, place)[: AHEAD + 1])
+    return key_of(rows[-1]) if len(rows) > AHEAD else ""
+
+
+def walk(board: Board) -> str:
+    """What the addresses of pictures end with to which somebody came from a board."""
+    return f"?wall={WALK}{board.pk}"
+
+
+def key_of(place: BoardPicture) -> str:
+    """A place on a board, for use in a URL."""
+    return f"{place.position}~{place.picture_id}"
 
 
 def place_of(person: User, board: Board, picture: int) -> Place:

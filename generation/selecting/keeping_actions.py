@@ -102,7 +102,8 @@ class OntoForm(NewBoardForm):
             self.add_error("name", _("Choose a board, or name a new one."))
         if self.errors:
             return {}
-        return {"board": (Board.objects.create(name=name, owner=self.user) if name else board).pk}
+        onto = Board.objects.create(name=name, owner=self.user) if name else board
+        return {"board": onto.pk if onto else None}
 
 
 def _put(user: User, pictures: Sequence[int], parameters: Mapping[str, Any], prepared: None) -> Outcome:
