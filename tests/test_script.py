@@ -57,3 +57,12 @@ def test_every_import_is_used_and_none_goes_in_a_circle() -> None:
         assert [name for name in names if not re.search(rf"\b{name}\b", rest)] == [], module
     needs = {module: {other for _names, other in imports(module)} for module in MODULES}
     assert list(TopologicalSorter(needs).static_order())[-1] == ENTRY
+
+
+def test_what_another_module_exports_is_imported_where_it_is_called() -> None:
+    given = {name for text in MODULES.values() for name in EXPORT.findall(text)}
+    for module, text in MODULES.items():
+        imported = {name for group, _module in imports(module) for name in group}
+        called = set(re.findall(r"(?<![.\w])(\w+)\(", re.sub(r"//.*", "", text)))
+        own = set(re.findall(r"(?:function|const|let|class) (\w+)", text)) | set(re.findall(r", (\w+) = ", text))
+        assert sorted(called & given - imported - own) == [], module

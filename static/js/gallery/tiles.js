@@ -1,12 +1,12 @@
 // Tiles of pictures: what one can do with a picture is on the page once, and is put over each tile here.
 
-import { each } from "../dom.js";
+import { byId, each } from "../dom.js";
 
 const ZERO = /(?<![\d])0(?!\d)/; // stands for the picture's number
 const MOST = 120; // characters of a text instead of a picture
 
-function furnish(tile, pattern) {
-  const acts = pattern.cloneNode(true);
+function furnish(tile) {
+  const acts = byId("tile-acts").firstElementChild.cloneNode(true);
   const cover = acts.querySelector("[data-cover]"), [number] = tile.querySelector("a").pathname.match(/\d+/);
   for (const part of acts.children) {
     for (const name of ["href", "hx-post", "data-favour", "data-boards"]) {
@@ -31,10 +31,10 @@ function furnish(tile, pattern) {
   if (title) tile.querySelector("img").alt = title.length > MOST ? `${title.slice(0, MOST - 1)}…` : title;
 }
 
-// Something else may be loaded while htmx still settles the pattern: copies would keep its passing class for ever.
+// Something else may be loaded while htmx still settles what is copied: copies would keep its passing class for ever.
 function furnishAll() {
-  const pattern = document.querySelector("#tile-acts > :not(.htmx-added)");
-  if (pattern) each("figure.tile:has(> a):not(:has(.acts))", (tile) => furnish(tile, pattern));
+  const isSettled = byId("tile-acts")?.matches(":has(> *):not(:has(> .htmx-added))");
+  if (isSettled) each("figure.tile:has(> a):not(:has(.acts))", furnish);
 }
 document.addEventListener("htmx:load", furnishAll);
 furnishAll();
