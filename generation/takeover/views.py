@@ -51,7 +51,7 @@ def takeovers(request: StudioRequest) -> HttpResponse:
     context = {
         "jobs": TakeOver.objects.visible_to(request.user).select_related("owner")[:SHOWN],
         "roots": files.allowed_roots(),
-        "engines": [engine for engine in roster.known() if not engine.is_preview],
+        "sources": [engine for engine in roster.known() if not engine.is_preview],
         "folder": wish,
         "trouble": trouble,
         "most_bytes": PURPOSE.most_bytes,

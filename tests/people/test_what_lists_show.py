@@ -6,6 +6,7 @@ that should; one that forgets a filter says it too, and fails here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -170,6 +171,12 @@ def test_what_is_private_is_in_no_list_of_others(scene: Scene, who: str) -> None
         return
     names = "generation:gallery", "generation:studio", "queue", "training:datasets", "training:trainings"
     assert {reverse(name) for name in names} <= said[SECRET]
+
+
+def test_every_page_says_the_same_of_the_engines(scene: Scene) -> None:
+    pages = [text_of(scene, "owner", page) for page in scene.pages()]
+    pills = [re.search(r'<a class="pill[^"]*" id="engine-pill".*?</a>', page, re.DOTALL) for page in pages]
+    assert len({pill[0] for pill in pills if pill}) == 1
 
 
 def test_what_is_of_another_project_is_in_no_list(scene: Scene) -> None:

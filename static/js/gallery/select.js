@@ -97,6 +97,7 @@ async function refresh() {
   if (!answer.ok) return;
   const gone = new Set((await answer.json()).gone.map(String));
   each(".tile .tick", (box) => (box.closest(".tile").hidden = gone.has(box.value)));
+  if (byId("wall-count")) htmx.trigger(byId("wall-count"), "renew");
   if (all && gone.size) clear();
   else mark([...document.querySelectorAll(".tile .tick")].filter((box) => gone.has(box.value)), false);
 }
