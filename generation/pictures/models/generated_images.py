@@ -90,8 +90,8 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
 
 def _count_by_style(pictures: Collection[GeneratedImage], sign: int) -> None:
     tasks = {picture.task_id: picture.task for picture in pictures}
-    for task, number in sorted(Counter(picture.task_id for picture in pictures).items()):
-        style_counts.add(tasks[task], sign * number)
+    numbers = sorted(Counter(picture.task_id for picture in pictures).items())
+    style_counts.add_all([(tasks[task], sign * number) for task, number in numbers])
 
 
 # Whose thumbnail is not made yet. SQLite uses the index for it only if "" stands in the statement and is no parameter.
