@@ -195,7 +195,9 @@ def test_no_page_and_no_step_reads_a_large_table_from_end_to_end(asked: list[Sta
 
 @pytest.mark.django_db
 def test_a_page_asks_at_most_fifteen_questions_whatever_is_open(asked: list[Statement]) -> None:
-    number = Counter(each.step for each in asked)
+    # The frame in which a step is measured and taken back is none of its questions.
+    frames = {(each.step, each.sql.split()[-1]) for each in asked if each.sql.startswith("ROLLBACK TO SAVEPOINT")}
+    number = Counter(each.step for each in asked if (each.step, each.sql.split()[-1]) not in frames)
     assert {step: times for step, times in number.items() if times > million.MOST_QUERIES} == {}
 
 

@@ -77,9 +77,7 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
             trash_entries.remove(restored)
             _count_by_style(found, 1)
             known = set(SearchEntry.objects.filter(picture__in=restored).values_list("picture", flat=True))
-            for picture in found:
-                if picture.pk not in known:
-                    search_index.add_picture(picture)
+            search_index.add_pictures([picture for picture in found if picture.pk not in known])
         return restored
 
     def _locked(self, pks: Collection[int], where: Q) -> list[GeneratedImage]:
