@@ -18,9 +18,10 @@ from generation.engines.models import Engine
 from generation.gallery import narrowing
 from generation.gallery.counting import Counts
 from generation.gallery.filters import ME, Filters
+from generation.gallery.models import SavedFilter
 from generation.gallery.wanted import ORIENTATIONS
 from generation.pictures.models import PictureCount, SearchEntry, SearchKind, SearchName
-from styles.models import Style, StyleVersion
+from styles.models import BASE_SLUG, Style, StyleVersion
 from stylestudio.people import projects
 
 MOST_CHOICES = 200
@@ -66,12 +67,13 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The bar of a wall. `first` stand in it, `further` behind "More filters"."""
+    """The bar of a wall. `first` stand in it, `further` behind "More filters"; `saved` are this person's filters."""
 
     first: list[Menu]
     further: list[Menu]
     switches: list[Menu]  # checkboxes of other rooms
     chips: list[Chip]
+    saved: list[SavedFilter]
 
     @property
     def is_more_open(self) -> bool:
@@ -86,17 +88,16 @@ def bar(person: User, filters: Filters, counts: Counts | None = None) -> Bar:
     """The bar for a person; with numbers if they are known."""
     numbers = counts.by if counts else {}
     known = _known(person, filters)
-    styles = list(Style.objects.visible_to(person).in_picker_order())
     first = [
         _people(person, filters, known, numbers.get("owner")),
-        _styles(styles, filters, numbers.get("style")),
+        _styles(filters, known, numbers.get("style")),
         _versions(filters, known),
         _periods(filters),
         _shapes(filters, numbers.get("shape")),
     ]
     switches: list[Menu] = []
     for each in narrowing.filters():
-        menu = _other(each, person, filters, counts.others.get(each.name) if counts else None)
+        menu = _other(each, person, filters, known, counts.others.get(each.name) if counts else None)
         (first if each.anything else switches).append(menu)
     further = [
         _averages(filters),
@@ -105,7 +106,9 @@ def bar(person: User, filters: Filters, counts: Counts | None = None) -> Bar:
         _engines(filters, known, numbers.get("engine")),
     ]
     useful: Callable[[Iterable[Menu]], list[Menu]] = lambda menus: [menu for menu in menus if menu.is_useful]  # noqa: E731
-    shown = Bar(useful(first), useful(further), switches, [])
+    by_name = sorted(known.rows["saved"], key=lambda row: row[1])
+    saved = [SavedFilter(pk=pk, name=name, query=query) for pk, name, query in by_name]
+    shown = Bar(useful(first), useful(further), switches, [], saved)
     shown.chips.extend(chips(filters, [*shown.first, *shown.further, *switches]))
     return shown
 
@@ -125,7 +128,7 @@ class Known:
 
 
 def _known(person: User, filters: Filters) -> Known:
-    """People, versions, checkpoints, presets and engines, in one question."""
+    """Everything that menus offer, those of other rooms and saved filters too, in one question."""
     counts = PictureCount.objects.visible_to(person).filter(pictures__gt=0)
     versions = StyleVersion.objects.filter(style__in=Style.objects.visible_to(person).filter(slug=filters.style))
     seen = SearchEntry.objects.filter(project=projects.of(person))
@@ -139,7 +142,12 @@ def _known(person: User, filters: Filters) -> Known:
         _of(names.order_by().filter(kind=SearchName.Kind.CHECKPOINT), "checkpoint", F("pk"), F("name")),
         _of(names.order_by().filter(kind=SearchName.Kind.PRESET), "preset", F("pk"), F("name")),
         _of(Engine.objects.order_by(), "engine", F("pk"), F("name"), F("address")),
+        _of(Style.objects.visible_to(person).order_by(), "style", F("pk"), F("name"), F("slug")),
+        _of(SavedFilter.objects.visible_to(person).order_by(), "saved", F("pk"), F("name"), F("query")),
     ]
+    for each in narrowing.filters():
+        if (rows := each.rows(person)) is not None:
+            questions.append(_of(rows, each.name, F("pk"), F("name"), F("updated_at")))
     if filters.style:
         questions.append(_of(versions.order_by(), "version", F("number"), Value("")))
     for menu, key, text, more in questions[0].union(*questions[1:], all=True):
@@ -165,10 +173,11 @@ def _people(person: User, filters: Filters, known: Known, numbers: Numbers) -> M
     return _menu(filters, "by", (_("Person"), _("Anyone")), [mine, *others[:MOST_CHOICES]])
 
 
-def _styles(styles: Iterable[Style], filters: Filters, numbers: Numbers) -> Menu:
+def _styles(filters: Filters, known: Known, numbers: Numbers) -> Menu:
+    styles = [Style(pk=pk, name=name, slug=slug, is_base=slug == BASE_SLUG) for pk, name, slug in known.rows["style"]]
     choices = [
         (style.slug, style.title, None if numbers is None or style.is_base else numbers.get(style.pk, 0))
-        for style in styles
+        for style in sorted(styles, key=lambda style: (not style.is_base, style.name, style.pk))
     ]
     return _menu(filters, "style", (_("Style"), _("Any style")), choices)
 
@@ -216,12 +225,14 @@ def _engines(filters: Filters, known: Known, numbers: Numbers) -> Menu:
 
 
 def _other(
-    each: narrowing.WallFilter, person: User, filters: Filters, numbers: Mapping[str, int] | None
+    each: narrowing.WallFilter, person: User, filters: Filters, known: Known, numbers: Mapping[str, int] | None
 ) -> Menu:  # fmt: skip
+    rows = sorted(known.rows[each.name], key=lambda row: (row[2], row[0]), reverse=True)
     choices = each.choices(person) if each.anything else [("1", each.title)]
-    known = numbers or {}
+    every = [*choices, *((str(pk), name) for pk, name, _moment in rows)]
+    found = numbers or {}
     return _menu(
-        filters, each.name, (each.title, each.anything), [(value, label, known.get(value)) for value, label in choices]
+        filters, each.name, (each.title, each.anything), [(value, label, found.get(value)) for value, label in every]
     )
 
 

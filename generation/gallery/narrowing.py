@@ -47,8 +47,13 @@ class WallFilter(Protocol):
     def label(self, person: User, value: str) -> str:
         """What the chip says, such as "Board: Harbour"."""
 
+    def rows(self, person: User) -> QuerySet[Any] | None:
+        """What the form offers, if the database has to be asked: rows without an order that have `pk`, `name` and
+        `updated_at`, by which they are sorted, the newest first. A wall asks for those of all rooms in one question.
+        """
+
     def choices(self, person: User) -> Sequence[tuple[str, str]]:
-        """Values with what the form says for each; none for a checkbox."""
+        """Values with what the form says for each, if there are no rows; none for a checkbox."""
 
     def facet(self, person: User, pictures: Sequence[int]) -> Mapping[str, int]:
         """How many of these pictures (at most 10,000) each value finds, by one question. May be empty."""

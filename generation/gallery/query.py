@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import islice, takewhile
 
 from django.contrib.auth.models import User
@@ -20,8 +21,10 @@ from generation.gallery import walking
 from generation.gallery.filters import Filters as Filters
 from generation.gallery.walking import Place
 from generation.gallery.wanted import Wanted, wanted
+from generation.keeping import marks
 from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, SearchEntry, SearchProgress
 from generation.pictures.models.search_index import moment_of, time_of
+from generation.pictures.upkeep import facts
 from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest
 
@@ -92,7 +95,12 @@ class Found:
         places = walking.places(replace(self.wanted, largest=up_to_id, counted=None), None, SLICE)
         picked = (place.picture for place in islice(places, most))
         while some := list(islice(picked, SLICE)):
-            yield self._still_seen(some) if self.wanted.only_words else some
+            yield self._still_seen(some) if self._is_unsure else some
+
+    @cached_property
+    def _is_unsure(self) -> bool:
+        """Whether entries may not say yet who sees them."""
+        return self.wanted.only_words and not facts.is_done()
 
     def _still_seen(self, keys: Sequence[int]) -> list[int]:
         """Those that are shown: entries whose facts are not known yet do not say who may see them."""
@@ -101,12 +109,9 @@ class Found:
         seen = {pk for part in parts for pk in shown.filter(pk__in=part)}
         return [pk for pk in keys if pk in seen]
 
-    def neighbours(self, place: Place) -> tuple[int | None, int | None]:
-        """The keys of the pictures before and after a place in the order of the wall."""
-        near = [self._near(place, back=back) for back in (True, False)]
-        seen = set(self.shown.order_by().filter(pk__in=[*near[0], *near[1]]).values_list("pk", flat=True))
-        before, after = (next((key for key in keys if key in seen), None) for keys in near)
-        return before, after
+    def near(self, place: Place) -> tuple[list[int], list[int]]:
+        """The keys of a few pictures before and after a place in the order of the wall, the nearest first."""
+        return self._near(place, back=True), self._near(place, back=False)
 
     def _near(self, place: Place, *, back: bool) -> list[int]:
         if self.wanted.anything and self.wanted.sort != "best":
@@ -170,7 +175,8 @@ def _indexed_to() -> Place | None:
 def pictures(user: User, filters: Filters) -> Found:
     """The pictures `user` may see that pass the filters, in their order."""
     shown = GeneratedImage.with_previews.visible_to(user)
-    return Found(wanted(user, filters), shown.select_related("task").only(*OF_A_TILE).newest_first())
+    tiles = marks.with_marks(user, shown.select_related("task").only(*OF_A_TILE))
+    return Found(wanted(user, filters), tiles.newest_first())
 
 
 def page(found: Found, before: str = "", size: int = PAGE) -> Page:
@@ -248,13 +254,21 @@ class Film:
     next: GeneratedImage | None
 
 
-def film(picture: GeneratedImage, user: User, beside: tuple[int | None, int | None] | None = None) -> Film:
-    """The film strip of a picture between the pictures of two keys. Without them, a job's last picture is followed by
-    the first one of the job ordered before it.
+Keys = Sequence[int]  # of pictures that may be beside one, the nearest first
+
+
+def film(picture: GeneratedImage, user: User, beside: tuple[Keys, Keys] | None = None) -> Film:
+    """The film strip of a picture, and the first of the keys before and after it that this person sees. Without keys a
+    job's last picture is followed by the first one of the job ordered before it.
     """
-    strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
+    keys = [key for some in beside or () for key in some]
+    seen = GeneratedImage.with_previews.visible_to(user)
+    # Neighbours in the same question: entries may not say yet who sees them.
+    found = list(seen.filter(Q(task=picture.task) | Q(pk__in=keys)).order_by("index"))
+    strip = [each for each in found if each.task_id == picture.task_id]
     if beside:
-        return Film(strip, *(None if pk is None else GeneratedImage(pk=pk) for pk in beside))
+        there = {each.pk: each for each in found}
+        return Film(strip, *(next((there[key] for key in some if key in there), None) for some in beside))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
     before_it = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
     after_it = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)

@@ -18,7 +18,6 @@ from generation.gallery import bar, counting, news, ways
 from generation.gallery import query as wall
 from generation.gallery.filters import Filters
 from generation.gallery.forms import SearchForm, saved_menu
-from generation.gallery.models import SavedFilter
 from generation.gallery.walking import Place
 from generation.gallery.wanted import sentence
 from generation.keeping import choosing, mark_views, marks
@@ -31,7 +30,7 @@ from generation.trash import views as trash_views
 from generation.trash import wall as trash
 from styles.models import Style
 from stylestudio.host import rooms
-from stylestudio.people.access import StudioRequest, may_change, visible, whole_number
+from stylestudio.people.access import StudioRequest, is_curator, may_change, visible, whole_number
 from stylestudio.templatetags.studio import likeness
 
 A_DAY = 24 * 60 * 60  # seconds
@@ -45,7 +44,7 @@ def gallery(request: StudioRequest) -> HttpResponse:
     context = wall_page(request, filters) | {"trash": trash.amount(request.user, schedule.current())}
     if not filters.any:
         context["counts"] = counting.kept(request.user)
-    context |= saved_menu(SavedFilter.objects.visible_to(request.user))
+    context |= saved_menu(context["bar"].saved)
     return render(request, "generation/gallery/gallery.html", context)
 
 
@@ -153,7 +152,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
-        "styles": _styles(request, mix),
+        "styles": _styles(request, mix) if is_curator(request.user) else [],
         # An older release may have composed the prompt differently; then show it as it was sent.
         "final_parts": sent
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt

@@ -150,7 +150,7 @@ def _meanings(wanted: Wanted) -> list[Wanted]:
         if not match or seed >= 2**63 or len(meanings) > 2:
             continue
         others = [*wanted.words[:number], *wanted.words[number + 1 :]]
-        meant = replace(wanted, words=others, facts=dict(wanted.facts), counted=None)
+        meant = replace(wanted, words=others, facts=dict(wanted.facts), counted=None, documents=None)
         meant.one_of("seed", (seed,))
         if not meant.nothing:
             meanings.append(meant)
@@ -253,7 +253,8 @@ def _asked(entries: QuerySet[SearchEntry], wanted: Wanted, *, but: str = "") -> 
     for fact, values in wanted.not_facts.items():
         entries = entries.filter(Q(IsNull(F(fact) + 0, True)) | ~Q(In(F(fact) + 0, list(values))))
     if wanted.least_rating is not None and but != "rating":
-        entries = entries.filter(GreaterThanOrEqual(F("rating") + 0, wanted.least_rating))
+        # 0 for none: a sum alone is as null as the rating, so SQLite would take the index of those that have one.
+        entries = entries.filter(GreaterThanOrEqual(Coalesce(F("rating"), 0) + 0, wanted.least_rating))
     if wanted.only_unrated:
         entries = entries.filter(IsNull(F("rating") + 0, True))
     if wanted.largest is not None:
@@ -405,17 +406,29 @@ def _of_documents(
     need: Need, in_names: bool, wanted: Wanted, order: Order, after: Place | None, size: int
 ) -> Iterator[Place]:  # fmt: skip
     """The pictures of the documents that meet a need, or of the names that do."""
-    compared = [each for each in (wanted.names if in_names else wanted.words) if not each.is_not]
-    documents = need.documents().filter(searching.says(compared)).order_by().values_list("pk", flat=True).distinct()
-    if not (pks := list(documents)):
+    if wanted.documents is None:  # which both directions from a picture ask for
+        wanted.documents = _documents(need, in_names, wanted)
+    pks = [pk for pk, _is_name in wanted.documents]
+    if not pks:
         return iter(())
     entries = SearchEntry.objects.filter(_meanwhile(wanted))
-    named = order.sort(_asked(entries.filter(named__in=pks), wanted), by_index=False)
-    of_names = _taken(named, order, after, size)
+    names = [pk for pk, is_name in wanted.documents if is_name]
+    named = order.sort(_asked(entries.filter(named__in=names), wanted), by_index=False)
+    of_names = _taken(named, order, after, size) if names else iter(())
     if in_names:
         return of_names
     prompted = order.sort(_asked(entries.filter(document__in=pks), wanted), by_index=False)
     return _once(heapq.merge(_recent_first(prompted, order, after, size), of_names, key=order.key))
+
+
+def _documents(need: Need, in_names: bool, wanted: Wanted) -> list[tuple[int, bool]]:
+    """The documents that meet a need, and whether each is a name of files: hardly any is, so these are asked for only
+    if there are any.
+    """
+    compared = [each for each in (wanted.names if in_names else wanted.words) if not each.is_not]
+    named = SearchEntry.objects.filter(project=wanted.project, named=OuterRef("pk"))
+    found = need.documents().filter(searching.says(compared)).order_by().annotate(is_name=Exists(named))
+    return list(found.values_list("pk", "is_name").distinct())
 
 
 def _recent_first(rows: QuerySet[Any], order: Order, after: Place | None, size: int) -> Iterator[Place]:

@@ -71,6 +71,7 @@ class Wanted:
     nothing: bool = False  # nothing can be found
     faults: list[tuple[Fault, str]] = field(default_factory=list)
     counted: Any = None  # how much there is of each thing, once it was looked up: see `generation.gallery.walking`
+    documents: list[tuple[int, bool]] | None = None  # that say the words, once they were looked up: see there too
 
     @property
     def only_words(self) -> bool:

@@ -74,7 +74,7 @@ class _Wall:
 
     def film(self, picture: GeneratedImage) -> Film:
         wall = query.pictures(self.request.user, self.filters)
-        beside = wall.neighbours(query.place_of(wall, picture))
+        beside = wall.near(query.place_of(wall, picture))
         return query.film(picture, self.request.user, beside)
 
     def back(self, picture: int) -> str:

@@ -79,14 +79,15 @@ def _before(person: User, board: Board, place: Place) -> QuerySet[BoardPicture]:
     return places.filter(Q(position__lte=position), Q(position__lt=position) | Q(picture__lt=picture))
 
 
-def beside(person: User, board: Board, picture: int) -> tuple[int | None, int | None]:
+def beside(person: User, board: Board, picture: int) -> tuple[list[int], list[int]]:
     """The keys of the pictures before and after one on a board; of nothing beside one that is not there any more."""
     try:
         place = place_of(person, board, picture)
     except LookupError:
-        return None, None
-    ahead, later = before(person, board, place), page(person, board, place, 1)
-    return ahead.picture_id if ahead else None, later[0].picture_id if later else None
+        return [], []
+    some = _before(person, board, place), _after(shown(person, board), place)
+    ahead, later = (list(each.values_list("picture", flat=True)[:1]) for each in some)
+    return ahead, later
 
 
 def start_of_page_with(person: User, board: Board, picture: int) -> str:

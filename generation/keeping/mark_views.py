@@ -43,9 +43,10 @@ def read_marks(request: StudioRequest) -> HttpResponse:
 
 def panel(request: StudioRequest, picture: GeneratedImage) -> dict[str, Any]:
     """The template context of `_marks.html`: what this person marked, and what the team thinks."""
+    mine, average = marks.on(request.user, picture.pk)
     return {
         "picture": picture,
-        "mine": marks.of(request.user, [picture.pk]).get(picture.pk, marks.NOTHING),
-        "average": marks.averages([picture.pk]).get(picture.pk),
+        "mine": mine,
+        "average": average,
         "all_stars": range(1, MOST_STARS + 1),
     }

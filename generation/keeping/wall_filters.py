@@ -38,6 +38,9 @@ class _Favourites:
     def label(self, person: User, value: str) -> str:
         return _("Favourites")
 
+    def rows(self, person: User) -> None:
+        return None
+
     def choices(self, person: User) -> Sequence[tuple[str, str]]:
         return ()
 
@@ -64,6 +67,9 @@ class _Stars:
 
     def label(self, person: User, value: str) -> str:
         return dict(self.choices(person))[value]
+
+    def rows(self, person: User) -> None:
+        return None
 
     def choices(self, person: User) -> Sequence[tuple[str, str]]:
         five = str(MOST_STARS), _("My stars: %(number)d") % {"number": MOST_STARS}
@@ -101,9 +107,12 @@ class _OnBoard:
         board = Board.objects.visible_to(person).filter(pk=int(value)).first()
         return _("Board: %(name)s") % {"name": board.name if board else _("not there")}
 
+    def rows(self, person: User) -> QuerySet[Board]:
+        seen = Board.objects.visible_to(person)
+        return seen.filter(pk__in=seen.values("pk")[:MOST_OFFERED]).order_by()
+
     def choices(self, person: User) -> Sequence[tuple[str, str]]:
-        boards = Board.objects.visible_to(person).values_list("pk", "name")[:MOST_OFFERED]
-        return [(str(pk), name) for pk, name in boards]
+        return ()
 
     def facet(self, person: User, pictures: Sequence[int]) -> Mapping[str, int]:
         boards = Board.objects.visible_to(person).values("pk")

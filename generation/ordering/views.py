@@ -28,6 +28,7 @@ from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from styles.forms import PresetForm
 from styles.models import Preset, Style
+from stylestudio.edge import page_memory
 from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs import kinds
 from stylestudio.jobs.presses import number_of, once_with_page
@@ -105,9 +106,9 @@ def compose(request: StudioRequest) -> HttpResponse:
         drafts.keep(data, request.user)
     quiet = forms.OrderForm(user=request.user, initial=values)
     filled = any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
-    return render(
-        request, "generation/ordering/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled}
-    )
+    with page_memory.remembering():
+        context = {**order_page.around(quiet), "oob": True, "filled": filled}
+        return render(request, "generation/ordering/_composed.html", context)
 
 
 @require_GET

@@ -56,6 +56,7 @@ class PictureJob(Job):
                 name="picturejob_one_undo",
             ),
         ]
+        indexes = [*Job.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="picturejob_list")]
 
     def __str__(self) -> str:
         return self.title

@@ -31,6 +31,7 @@ from stylestudio.people.access import StudioRequest, changeable, require_maker, 
 COMPARE = "compare"
 CARD = "generation/selecting/_bulk_job.html"
 MOST_COMPARED = 4
+NEAR_KEYS = 500  # that are looked up together; for more a database may go through all
 MOST_SHOWN = 5_000  # pictures of a wall that are asked whether they are still there; whose sizes are added up
 
 
@@ -153,7 +154,8 @@ def everything(request: StudioRequest) -> HttpResponse:
 def gone(request: StudioRequest) -> JsonResponse:
     """Those of the pictures of a wall that are not there any more."""
     keys = whole_numbers(request.POST.get("pictures", "").split(","))[:MOST_SHOWN]
-    here = set(visible_of(request.user, keys).values_list("pk", flat=True))
+    parts = [keys[begin : begin + NEAR_KEYS] for begin in range(0, len(keys), NEAR_KEYS)]
+    here = {pk for part in parts for pk in visible_of(request.user, part).values_list("pk", flat=True)}
     return JsonResponse({"gone": [key for key in keys if key not in here]})
 
 

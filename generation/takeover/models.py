@@ -49,6 +49,7 @@ class TakeOver(Job):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("take-over")
         verbose_name_plural = _("take-overs")
+        indexes = [*Job.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="takeover_list")]
 
     def __str__(self) -> str:
         return self.title

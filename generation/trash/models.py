@@ -63,7 +63,7 @@ class TrashOrder(InProject):
     objects: ClassVar[OrderQuerySet] = OrderQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        indexes = [models.Index(fields=["asked_by", "asked_at"], name="trashorder_of_person")]
+        indexes = [models.Index(fields=["project", "asked_by", "asked_at"], name="trashorder_of_person")]
 
     def __str__(self) -> str:
         return f"{self.action}: {self.done} of {self.pictures}"

@@ -255,6 +255,7 @@ CREATE INDEX "selecting_picturejob_undo_of_id_df0c1072" ON "selecting_picturejob
 CREATE INDEX "picturejob_active" ON "selecting_picturejob" ("queued_at") WHERE "ended_at" IS NULL;
 CREATE INDEX "picturejob_ended" ON "selecting_picturejob" ("ended_at") WHERE "ended_at" IS NOT NULL;
 CREATE INDEX "picturejob_updated" ON "selecting_picturejob" ("updated_at");
+CREATE INDEX "picturejob_list" ON "selecting_picturejob" ("project_id", "queued_at", "id");
 CREATE INDEX "picturejob_owner" ON "selecting_picturejob" ("owner_id", "queued_at" DESC);
 CREATE INDEX "picturejob_retries" ON "selecting_picturejob" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
 CREATE UNIQUE INDEX "picturejob_one_undo" ON "selecting_picturejob" ("undo_of_id") WHERE ("status" IN ('queued', 'running', 'completed') AND "undo_of_id" IS NOT NULL);
@@ -263,12 +264,13 @@ CREATE INDEX "takeover_takeover_engine_id_e9ec04c7" ON "takeover_takeover" ("eng
 CREATE INDEX "takeover_active" ON "takeover_takeover" ("queued_at") WHERE "ended_at" IS NULL;
 CREATE INDEX "takeover_ended" ON "takeover_takeover" ("ended_at") WHERE "ended_at" IS NOT NULL;
 CREATE INDEX "takeover_updated" ON "takeover_takeover" ("updated_at");
+CREATE INDEX "takeover_list" ON "takeover_takeover" ("project_id", "queued_at", "id");
 CREATE INDEX "takeover_owner" ON "takeover_takeover" ("owner_id", "queued_at" DESC);
 CREATE INDEX "takeover_retries" ON "takeover_takeover" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
 CREATE INDEX "takenpicture_takeover" ON "takeover_takenpicture" ("takeover_id", "picture_id");
 CREATE INDEX "trash_trashorder_asked_by_id_90dc9102" ON "trash_trashorder" ("asked_by_id");
 CREATE INDEX "trash_trashorder_owner_id_41aabd57" ON "trash_trashorder" ("owner_id");
-CREATE INDEX "trashorder_of_person" ON "trash_trashorder" ("asked_by_id", "asked_at");
+CREATE INDEX "trashorder_of_person" ON "trash_trashorder" ("project_id", "asked_by_id", "asked_at");
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('django_migrations',50);
 INSERT INTO "sqlite_sequence" VALUES('django_admin_log',0);

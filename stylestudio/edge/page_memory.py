@@ -49,6 +49,16 @@ def _remembering(request: HttpRequest) -> Iterator[None]:
         _answers.reset(token)
 
 
+@contextmanager
+def remembering() -> Iterator[None]:
+    """`once_a_page` remembers meanwhile: for a view that has changed what it wanted to and makes its answer now."""
+    token = _answers.set({})
+    try:
+        yield
+    finally:
+        _answers.reset(token)
+
+
 def once_a_page(ask: Callable[P, T]) -> Callable[P, T]:
     """Call `ask` once per page for the same arguments, which must be hashable. Outside of a page call it each time.
 

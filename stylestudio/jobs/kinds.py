@@ -25,7 +25,7 @@ from django.utils.translation import ngettext
 
 from stylestudio.edge.page_memory import once_a_page
 from stylestudio.people.projects import InProject
-from stylestudio.people.visibility import OwnedQuerySet, Visibility
+from stylestudio.people.visibility import OwnedQuerySet, Visibility, counts_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -313,12 +313,15 @@ def counts(user: User) -> tuple[int, int]:
 
 
 def counts_for(people: Collection[User]) -> dict[int, tuple[int, int]]:
-    """`counts` for many people by their keys, with one query for each kind."""
-    found = [kind.model.everything.active().counted_for(people) for kind in kinds()]
-    return {
-        person.pk: (sum(each[person.pk][0] for each in found), sum(each[person.pk][1] for each in found))
-        for person in people
-    }
+    """`counts` for many people by their keys, with one query for all kinds."""
+    counted = [
+        kind.model.everything.active()
+        .by_owner()
+        .annotate(of=Value(kind.name, models.CharField()))
+        .values_list("project", "owner", "visibility", "number", "of")
+        for kind in kinds()
+    ]
+    return counts_of((row[:4] for row in counted[0].union(*counted[1:], all=True)), people)
 
 
 def require_room(user: User) -> None:

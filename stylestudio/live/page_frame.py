@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
@@ -147,11 +148,12 @@ def shell(request: HttpRequest) -> dict[str, object]:
     context: dict[str, object] = {"theme": themes.theme(request)}
     user = getattr(request, "user", None)
     if isinstance(user, User) and user.is_authenticated and not request.path.startswith(reverse("admin:index")):
-        mine, total = kinds.counts(user)
+        # Fragments show no frame, so what it asks is asked when a template comes to it.
+        counts, engines = cache(partial(kinds.counts, user)), cache(engine_facts)
         context |= {
-            "mine": mine,
-            "total": total,
-            "engines": engine_facts(),
+            "mine": lambda: counts()[0],
+            "total": lambda: counts()[1],
+            "engines": lambda: engines(),
             "can_curate": is_curator(user),
             "socket_url": socket_url("mine"),
             "media_trouble": media_trouble() if is_curator(user) else "",

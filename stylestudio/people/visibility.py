@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -44,25 +44,31 @@ class OwnedQuerySet(VisibleQuerySet[M]):
             return seen
         return seen.filter(Q(visibility=Visibility.TEAM) | Q(owner=person.pk))
 
-    def counted_for(self, people: Collection[User]) -> dict[int, tuple[int, int]]:
-        """How many of these rows each person has, and how many they may see, in one query: `visible_to` for many."""
-        rows = self.order_by().values_list("project", "owner", "visibility").annotate(number=Count("pk"))
-        own: Counter[tuple[int, int]] = Counter()  # by project and owner
-        hidden: Counter[tuple[int, int]] = Counter()
-        total: Counter[int] = Counter()  # by project
-        private: Counter[int] = Counter()
-        for project, owner, visibility, number in rows:
-            own[project, owner] += number
-            total[project] += number
-            if visibility != Visibility.TEAM:
-                hidden[project, owner] += number
-                private[project] += number
-        found = {}
-        for person in people:
-            at = projects.of(person)
-            from_others = 0 if person.is_superuser else private[at] - hidden[at, person.pk]
-            found[person.pk] = own[at, person.pk], total[at] - from_others
-        return found
+    def by_owner(self) -> Any:
+        """How many of these rows there are of each project, owner and visibility, for `counts_of`."""
+        return self.order_by().values("project", "owner", "visibility").annotate(number=Count("pk"))
+
+
+def counts_of(
+    rows: Iterable[tuple[int, int, str, int]], people: Collection[User]
+) -> dict[int, tuple[int, int]]:  # fmt: skip
+    """How many each person has, and how many they may see, of what `by_owner` counted: `visible_to` for many."""
+    own: Counter[tuple[int, int]] = Counter()  # by project and owner
+    hidden: Counter[tuple[int, int]] = Counter()
+    total: Counter[int] = Counter()  # by project
+    private: Counter[int] = Counter()
+    for project, owner, visibility, number in rows:
+        own[project, owner] += number
+        total[project] += number
+        if visibility != Visibility.TEAM:
+            hidden[project, owner] += number
+            private[project] += number
+    found = {}
+    for person in people:
+        at = projects.of(person)
+        from_others = 0 if person.is_superuser else private[at] - hidden[at, person.pk]
+        found[person.pk] = own[at, person.pk], total[at] - from_others
+    return found
 
 
 class PartQuerySet(VisibleQuerySet[M]):

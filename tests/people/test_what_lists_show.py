@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet, UniqueConstraint
 from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -23,6 +26,9 @@ from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, StyleCount, style_counts
 from generation.previews.models import Face
+from generation.selecting.models import PictureJob
+from generation.takeover.models import TakeOver
+from generation.trash.models import TrashOrder
 from styles import queries
 from styles.models import Style, StyleVersion
 from stylestudio.jobs import kinds
@@ -200,7 +206,22 @@ def in_projects() -> list[type[InProject]]:
 
 @pytest.mark.parametrize("model", sorted({*in_projects()} - {DatasetJob}, key=str))  # that is found by its dataset
 def test_what_people_list_of_a_project_has_an_index_that_begins_with_it(model: type[InProject]) -> None:
-    assert "project" in {index.fields[0] for index in model._meta.indexes}
+    unique = [each for each in model._meta.constraints if isinstance(each, UniqueConstraint) and not each.condition]
+    assert "project" in {each.fields[0] for each in (*model._meta.indexes, *unique) if each.fields}
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="plans of SQLite")
+@pytest.mark.parametrize("index", ["takeover_list", "picturejob_list", "trashorder_of_person"])
+def test_lists_of_jobs_and_orders_go_along_their_index(index: str) -> None:
+    person = User.objects.create_user("ada")
+    lists: dict[str, QuerySet[Any]] = {
+        "takeover_list": TakeOver.objects.visible_to(person)[:30],
+        "picturejob_list": PictureJob.objects.visible_to(person)[:30],
+        "trashorder_of_person": TrashOrder.objects.visible_to(person).filter(asked_by=person).order_by("-asked_at")[:3],
+    }
+    plan = lists[index].explain()
+    assert f"USING INDEX {index} (project_id=?" in plan and "TEMP B-TREE" not in plan
 
 
 def test_what_is_made_of_something_is_in_its_project(scene: Scene) -> None:

@@ -77,9 +77,7 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
             trash_entries.remove(restored)
             _count_by_style(found, 1)
             known = set(SearchEntry.objects.filter(picture__in=restored).values_list("picture", flat=True))
-            for picture in found:
-                if picture.pk not in known:
-                    search_index.add_picture(picture)
+            search_index.add_pictures([picture for picture in found if picture.pk not in known])
         return restored
 
     def _locked(self, pks: Collection[int], where: Q) -> list[GeneratedImage]:
@@ -90,8 +88,8 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
 
 def _count_by_style(pictures: Collection[GeneratedImage], sign: int) -> None:
     tasks = {picture.task_id: picture.task for picture in pictures}
-    for task, number in sorted(Counter(picture.task_id for picture in pictures).items()):
-        style_counts.add(tasks[task], sign * number)
+    numbers = sorted(Counter(picture.task_id for picture in pictures).items())
+    style_counts.add_all([(tasks[task], sign * number) for task, number in numbers])
 
 
 # Whose thumbnail is not made yet. SQLite uses the index for it only if "" stands in the statement and is no parameter.

@@ -167,6 +167,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="picturejob",
+            index=models.Index(fields=["project", "queued_at", "id"], name="picturejob_list"),
+        ),
+        migrations.AddIndex(
+            model_name="picturejob",
             index=models.Index(fields=["owner", "-queued_at"], name="picturejob_owner"),
         ),
         migrations.AddIndex(

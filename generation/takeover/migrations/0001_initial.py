@@ -162,6 +162,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="takeover",
+            index=models.Index(fields=["project", "queued_at", "id"], name="takeover_list"),
+        ),
+        migrations.AddIndex(
+            model_name="takeover",
             index=models.Index(fields=["owner", "-queued_at"], name="takeover_owner"),
         ),
         migrations.AddIndex(

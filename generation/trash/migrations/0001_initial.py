@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["asked_by", "asked_at"], name="trashorder_of_person")],
+                "indexes": [models.Index(fields=["project", "asked_by", "asked_at"], name="trashorder_of_person")],
             },
         ),
     ]

@@ -47,10 +47,10 @@ def fill(pictures: int, seed: int = 7) -> None:
         trained.fill(dice, max(40, round(200 * share)), max(60, round(2_000 * share)), people, versions)
         if find_spec("generation.keeping"):  # or filled with the code of before
             import_module("kept").fill(Table, dice, people, share)
-    _index()
-    _share()
     if find_spec("generation.trash"):
         import_module("trashed").fill(pictures // 10, Table, moments(pictures // 10 + 1, 1.0))
+    _index()  # what is in the trash is in no index
+    _share()
     _settle()
 
 

@@ -223,8 +223,9 @@ def test_a_wall_shows_what_the_slow_way_finds(studio: Studio, way: str) -> None:
             assert [key for some in found.keys(None) for key in some] == right, filters
             if len(right) > 4:
                 middle = GeneratedImage.everything.get(pk=right[3])
-                near = found.neighbours(query.place_of(found, middle))
-                assert near == (right[2], right[4]), filters
+                film = query.film(middle, person, found)
+                assert film.previous and film.next, filters
+                assert (film.previous.pk, film.next.pk) == (right[2], right[4]), filters
 
 
 def test_numbers_of_filters_are_those_of_the_walls_they_lead_to(studio: Studio) -> None:

@@ -51,11 +51,11 @@ def test_a_board_that_one_does_not_see_is_none(shots: Shots, ada: User, bob: Use
     [picture] = shots()
     boards.add(ada, board, [picture.pk])
     value = str(board.pk)
-    assert ON_BOARD.choices(bob) == [(value, "Moods")] and ON_BOARD.find(bob, "moo") == value
+    assert [board.name for board in ON_BOARD.rows(bob)] == ["Moods"] and ON_BOARD.find(bob, "moo") == value
     assert ON_BOARD.facet(bob, [picture.pk]) == {value: 1} and ON_BOARD.label(bob, value) == "Board: Moods"
     Board.objects.update(visibility=Visibility.PRIVATE)
     assert ON_BOARD.pictures(bob, value) is None and ON_BOARD.find(bob, "moods") == ""
-    assert ON_BOARD.choices(bob) == [] and ON_BOARD.facet(bob, [picture.pk]) == {}
+    assert not ON_BOARD.rows(bob) and ON_BOARD.facet(bob, [picture.pk]) == {}
     assert "Moods" not in ON_BOARD.label(bob, value)
 
 

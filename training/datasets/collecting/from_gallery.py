@@ -42,8 +42,8 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
     found = Dataset.objects.visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
-    here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
-    context = {"picture": picture, "datasets": found[:MOST_OFFERED], "here": here}
+    in_it = DatasetImage.objects.filter(dataset=OuterRef("pk"), picture=picture)
+    context = {"picture": picture, "datasets": found.annotate(has_it=Exists(in_it))[:MOST_OFFERED]}
     return render_to_string("training/datasets/collecting/_add_to_dataset.html", context, request)
 
 
