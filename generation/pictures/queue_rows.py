@@ -88,7 +88,7 @@ class QueueRows:
 
     def samples(self) -> list[Sample]:
         """The newest finished pictures, newest first; those in the trash took as long."""
-        rows = GeneratedImage.everything.order_by("-prompt").values_list(  # pictures from elsewhere are the last
+        rows = GeneratedImage.everything.order_by("-prompt_id").values_list(  # pictures from elsewhere are the last
             "task__mode",
             "task__width",
             "task__height",

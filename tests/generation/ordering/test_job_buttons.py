@@ -54,7 +54,7 @@ def test_moving_to_the_front_is_shown_everywhere(
     row = signed_in(curator).post(address("move-to-front", task.pk), headers=HTMX | target).content.decode()
     assert row.strip().startswith("<tr") and 'data-priority="1"' in row
     pushed = {(pk, "whole" if what.get("whole") else what.get("part")) for pk, what in noted.jobs}
-    places = "generation/making/_job_progress.html"
+    places = "generation/making/_job_moved.html"
     assert pushed == {(task.pk, "whole"), (first.pk, places), (task.pk, places)}
     plain = signed_in(curator).post(address("move-to-front", task.pk))
     assert plain.headers["Location"] == address("job", task.pk)
