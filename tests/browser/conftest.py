@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,11 @@ class Studio:
     def kill(self, what: str) -> None:
         """kill -9 of a child."""
         os.kill(self.child(what), signal.SIGKILL)
+
+    def empty_forms(self) -> None:
+        """The form remembers what was in it, but no story goes on with what another one left."""
+        with closing(sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=30)) as database, database:
+            database.execute("DELETE FROM ordering_draft")
 
     def first_run_link(self) -> str:
         """The one-time address that the console shows."""
@@ -232,6 +238,8 @@ def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
 
     def open_page(studio: Studio, name: str | None = "ada", path: str = "/", **options: Any) -> Page:
         width = options.pop("width", 1440)
+        if not contexts:
+            studio.empty_forms()
         context = browser.new_context(reduced_motion="reduce", viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(15_000)
         contexts.append(context)

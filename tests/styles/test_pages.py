@@ -215,7 +215,7 @@ def test_a_deleted_style_comes_back_with_undo(client: Client, curator: User, ink
     undo = reverse("styles:restore", args=[ink.slug])
     assert "Ink &amp; mist is deleted." in page
     assert f'action="{undo}"' in page
-    assert client.get(ink.get_absolute_url()).status_code == 404
+    assert client.get(ink.get_absolute_url()).status_code == 410
     assert client.post(undo, follow=True).status_code == 200
     assert client.get(ink.get_absolute_url()).status_code == 200
 

@@ -58,7 +58,9 @@ def test_a_style_without_a_published_version_is_not_offered(ink: Style, ada: Use
     ink.versions.get(number=1).archive()
     client.force_login(ada)
     assert "Ink &amp; mist v1" not in client.get("/").content.decode()
-    assert "Ink &amp; mist" in client.get(reverse("styles:styles")).content.decode()
+    shelf = reverse("styles:styles")
+    assert "Ink &amp; mist" not in client.get(shelf).content.decode()
+    assert "Ink &amp; mist" in client.get(shelf, {"archived": "1"}).content.decode()
 
 
 def test_the_base_style_keeps_its_version(base: Style) -> None:

@@ -107,7 +107,7 @@ def test_a_board_is_made_with_b_arranged_by_keys_and_by_hand_and_comes_back(kept
     for number, name in enumerate(["Harbour", "", ""]):
         tile(wall, number).get_by_role("link").first.focus()
         wall.keyboard.press("b")
-        dialog = wall.get_by_role("dialog", name="Boards of the picture")
+        dialog = wall.get_by_role("dialog", name="Boards of 1 picture")
         if name:
             dialog.get_by_label("A new board").fill(name)
         else:
@@ -150,11 +150,11 @@ def shown(page: Page) -> list[str]:
 
 def test_on_a_phone_a_picture_gets_stars_and_a_board(kept: Studio, enter: Enter) -> None:
     page = enter(kept, "bob", WALL, width=390, has_touch=True, is_mobile=True)
-    page.locator("figure.tile a").last.tap()
+    page.locator("figure.tile > a").last.tap()
     page.get_by_role("group", name="Rating").get_by_role("button", name="5 of 5").tap()
     expect(page.get_by_text(re.compile("Team 5.0"))).to_be_visible()
     page.locator("#picture-boards").get_by_role("link", name="Boards").tap()
-    dialog = page.get_by_role("dialog", name="Boards of the picture")
+    dialog = page.get_by_role("dialog", name="Boards of 1 picture")
     dialog.get_by_label("A new board").fill("Bob's")
     dialog.get_by_role("button", name="Save").tap()
     page.get_by_role("link", name="Bob's").tap()
@@ -167,7 +167,7 @@ def test_on_a_phone_a_picture_gets_stars_and_a_board(kept: Studio, enter: Enter)
 
 def test_without_a_script_hearts_stars_and_boards_are_forms(kept: Studio, enter: Enter) -> None:
     page = enter(kept, "bob", WALL, java_script_enabled=False)
-    page.locator("figure.tile a").first.click()
+    page.locator("figure.tile > a").first.click()
     page.get_by_role("group", name="Rating").get_by_role("button", name="3 of 5").click()
     page.get_by_role("button", name="Favourite").click()
     expect(page.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")

@@ -184,12 +184,14 @@ def test_an_empty_gallery_teaches_and_an_empty_search_offers_a_way_back(
     client: Client, ada: User, shoot: Shoot
 ) -> None:
     client.force_login(ada)
-    assert "Make your first picture" in client.get(reverse("generation:gallery")).content.decode()
+    empty = client.get(reverse("generation:gallery")).content.decode()
+    assert "Make your first picture" in empty
+    assert reverse("generation:gallery-counts") not in empty  # there are no filters to put numbers into
     shoot(1)
     page = client.get(reverse("generation:gallery"), {"q": "zebra"}).content.decode()
     assert "No pictures match" in page
     assert "Clear filters" in page
-    assert 'id="q"' in page
+    assert 'id="q"' in page and reverse("generation:gallery-counts") in page
 
 
 def test_a_private_picture_is_a_404_for_others_and_the_owners_own_to_see(

@@ -29,6 +29,7 @@ from generation.pictures.models import (
     SearchStyle,
     TaskStyle,
     search_index,
+    style_counts,
 )
 from generation.pictures.upkeep import facts
 from styles.models import Style, StyleVersion
@@ -173,6 +174,7 @@ def made(people: list[User], number: int = 40) -> Studio:
             if dice.random() < 0.4:
                 studio.rated[picture.pk] = 100 * dice.randrange(1, 6)
                 search_index.rate(picture.pk, studio.rated[picture.pk] / 100)
+        style_counts.add(task, 2)  # as whatever stores pictures does
     for row in dice.sample(list(GeneratedImage.with_previews.all()), 10):
         row.delete()
         studio.rated.pop(row.pk, None)

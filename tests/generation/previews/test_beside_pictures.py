@@ -21,7 +21,7 @@ from tests.generation.previews.shown import SHEET, made, signed_in
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small")]
 
 
-def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
+def test_previews_are_in_the_queue_and_the_gallery_only_when_asked_for_and_not_in_the_live_column(
     engine: Engine, version: StyleVersion, curator: User, bob: User
 ) -> None:
     [picture] = [cell.picture for cell in made(version, curator).cells][:1]
@@ -38,7 +38,8 @@ def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
     assert client.get(picture.get_absolute_url()).status_code == 200
     assert "0 pictures" in client.get(version.style.get_absolute_url()).content.decode()
     asking.order_previews(version, curator, SHEET)
-    assert prompt in client.get(reverse("queue")).content.decode()
+    assert prompt not in client.get(reverse("queue")).content.decode()
+    assert prompt in client.get(reverse("queue"), {"previews": "1"}).content.decode()
 
 
 def test_arrows_on_a_persons_picture_skip_previews(engine: Engine, version: StyleVersion, curator: User) -> None:

@@ -35,7 +35,7 @@ def test_a_dataset_is_made_edited_deleted_and_brought_back(client: Client, ada: 
     assert (dataset.name, dataset.slug) == ("Other", "gouache-studies")
     answer = client.post("/datasets/gouache-studies/delete/", follow=True)
     assert "/datasets/gouache-studies/restore/" in answer.content.decode()
-    assert client.get("/datasets/gouache-studies/").status_code == 404
+    assert client.get("/datasets/gouache-studies/").status_code == 410
     client.post("/datasets/gouache-studies/restore/")
     assert client.get("/datasets/gouache-studies/").status_code == 200
 

@@ -100,7 +100,7 @@ def test_many_pictures_are_ticked_on_a_wall_and_come_in_with_their_prompts(
     browser, address = client(ada), reverse("training:choose", args=[dataset.slug])
     blue = paint(ada, "blue hills", 8)
     assert address in browser.get(dataset.get_absolute_url()).content.decode()
-    assert browser.get(address).content.decode().count('name="picture"') == 2
+    assert browser.get(address).content.decode().count('type="checkbox" name="picture"') == 2
     answer = browser.post(address, {"picture": [blue.pk, made.pk, "x"]}, follow=True)
     assert "2 pictures added" in answer.content.decode()
     assert [image.caption for image in dataset.images.all()] == ["red hills", "blue hills"], "in the order of making"

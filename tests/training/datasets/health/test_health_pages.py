@@ -58,7 +58,7 @@ def test_findings_come_worst_first_with_their_button_and_their_reason(
 
 
 def test_an_empty_dataset_says_what_will_stand_here(client: Client, dataset: Dataset) -> None:
-    assert "Once there are pictures" in page(client, dataset)
+    assert "Problems with your pictures will show up here" in page(client, dataset)
     assert "No picture takes part in training" in page(client, dataset, "crops/")
     assert not DatasetJob.objects.exists()
 
