@@ -147,7 +147,7 @@ def _styles_of(tasks: Collection[Any]) -> dict[int, list[tuple[int, int]]]:
 
 def _document(task: Asked, styles: Iterable[tuple[int, int]]) -> int:
     content = Content.of(task.final_prompt, [style for style, _version in styles], is_face=task.is_face)
-    return known_documents([content]).get(content) or add_document(content)
+    return documents([content])[content]
 
 
 def add_picture(picture: Made) -> None:
@@ -169,19 +169,13 @@ def add_pictures(pictures: Collection[Made]) -> None:
         for pk, task in tasks.items()
     }
     names_of_files = {each.name: Content.of_name(each.name) for each in pictures if each.name}
-    known = known_documents({*said.values(), *names_of_files.values()})
-
-    def document(content: Content) -> int:
-        if content not in known:
-            known[content] = add_document(content)
-        return known[content]
-
+    document = documents({*said.values(), *names_of_files.values()})
     entries = []
     for each, kind in zip(pictures, kinds, strict=True):
-        named = document(names_of_files[each.name]) if each.name else None
+        named = document[names_of_files[each.name]] if each.name else None
         facts = Facts.of(each, each.task, kind=kind_keys[kind], names=names, named=named)
         pk, moment = each.task.pk, moment_of(each.created_at)
-        entries.append(Entry(each.pk, each.project_id, document(said[pk]), moment, facts, styles[pk]))
+        entries.append(Entry(each.pk, each.project_id, document[said[pk]], moment, facts, styles[pk]))
     search_facts.add_entries(entries)
 
 
@@ -201,6 +195,12 @@ def rate(picture: int, average: float | None) -> None:
     """Tell walls the team's average rating of a picture, of 1 to 5; None if nobody has rated it."""
     rating = None if average is None else round(100 * average)
     SearchEntry.objects.filter(pk=picture).update(rating=rating)
+
+
+def documents(contents: Collection[Content]) -> dict[Content, int]:
+    """The keys of documents; those that are the first of their kind are added."""
+    known = known_documents(contents)
+    return known | {content: add_document(content) for content in contents if content not in known}
 
 
 def known_documents(contents: Iterable[Content]) -> dict[Content, int]:

@@ -225,7 +225,7 @@ def test_a_wall_shows_what_the_slow_way_finds(studio: Studio, way: str) -> None:
             assert [key for some in found.keys(None) for key in some] == right, filters
             if len(right) > 4:
                 middle = GeneratedImage.everything.get(pk=right[3])
-                film = query.film(middle, person, found)
+                film = query.film(middle, person, found.near(query.place_of(found, middle)))
                 assert film.previous and film.next, filters
                 assert (film.previous.pk, film.next.pk) == (right[2], right[4]), filters
 
