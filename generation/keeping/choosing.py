@@ -90,7 +90,8 @@ def _put(request: StudioRequest, pictures: list[GeneratedImage], name: str) -> H
     if request.htmx:
         context = {"message": said, "undo_url": "", "oob": True}
         answer = HttpResponse(render_to_string("shell/_toast.html", context, request))
-        if request.htmx.current_url_abs_path == pictures[0].get_absolute_url():
+        path = (request.htmx.current_url_abs_path or "").split("?")[0]  # behind it stands the wall that one came from
+        if path == pictures[0].get_absolute_url():
             listed = {**panel(request, pictures[0]), "oob": True}
             answer.write(render_to_string("generation/keeping/_picture_boards.html", listed, request))
         answer["HX-Trigger"] = "boards-chosen"

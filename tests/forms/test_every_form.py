@@ -53,8 +53,8 @@ class Case:
 
 def order(_ada: User) -> Case:
     sent = {
-        "mode": "text", "prompt": "a fox", "shape": "1024x1024", "count": "1", "steps": "4", "cfg": "1",
-        "sampler": "euler", "scheduler": "sgm_uniform",
+        "mode": "text", "prompt": "a fox", "shape": "custom", "width": "1024", "height": "1024", "count": "1",
+        "steps": "4", "cfg": "1", "sampler": "euler", "scheduler": "sgm_uniform",
     }  # fmt: skip
     return Case(lambda data: OrderForm(data, user=_ada), sent)
 

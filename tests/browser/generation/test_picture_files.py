@@ -42,8 +42,9 @@ def test_a_picture_of_a1111_is_pasted_and_made_again(studio: Studio, enter: Ente
     dialog.get_by_role("link", name="Use its settings").click()
     filled(page)
     page.get_by_role("button", name="Generate").last.click()
-    expect(page.locator(".job .tile img").first).to_be_visible()
-    page.locator(".job .tile a").first.click()
+    job = page.locator("article.job").filter(has_text="(soft light:1.2)").first
+    expect(job.locator(".tile img")).to_be_visible()
+    job.locator(".tile > a").click()
     expect(page.locator("main")).to_contain_text("4242")
 
 

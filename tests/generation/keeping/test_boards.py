@@ -220,6 +220,16 @@ def test_the_dialog_puts_on_several_takes_off_and_makes_a_new_one(
     assert on == {"Client", "Brand new", "Later"}, "what others did meanwhile stays"
 
 
+def test_the_page_of_a_picture_lists_its_new_board_also_where_one_came_from_a_wall(
+    shots: Shots, ada: User, her: Client
+) -> None:
+    [picture] = shots()
+    here = {**HTMX, "HX-Current-URL": f"http://testserver{picture.get_absolute_url()}?q=fox"}
+    sent = {"picture": picture.pk, "name": "Brand new"}
+    said = her.post(reverse("generation:board-choose"), sent, headers=here).content.decode()
+    assert 'id="picture-boards" hx-swap-oob="true"' in said and Board.objects.get().get_absolute_url() in said
+
+
 def test_the_dialog_works_as_a_page_too_and_refuses_what_is_too_long(shots: Shots, ada: User, her: Client) -> None:
     [picture] = shots()
     address = reverse("generation:board-choose")
