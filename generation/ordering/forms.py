@@ -318,10 +318,10 @@ def preset_values(preset: Preset) -> dict[str, str]:
 
 def offered(user: User) -> list[Style]:
     """Styles that can be chosen now: sketch styles only while the preview engine serves."""
-    styles = Style.objects.visible_to(user).with_versions().in_picker_order()
+    styles = Style.objects.visible_to(user).in_picker_order()
     if not roster.preview_serves():
         styles = styles.filter(preview_only=False)
-    return [style for style in styles if style.version]
+    return styles.with_published()
 
 
 def picked(data: QueryDict | Mapping[str, Any], user: User) -> list[Ingredient]:

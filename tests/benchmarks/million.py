@@ -67,8 +67,9 @@ def steps() -> dict[str, Callable[[], Any]]:
     late = TrashEntry.objects.order_by("deleted_at")[TrashEntry.objects.count() // 2]
     deleted = f"before={late.deleted_at.isoformat().replace('+', '%2B')}~{late.pk}"
 
-    def restore_all() -> None:
-        TrashOrder.objects.create(action="restore", asked_by=person, pictures=1)
+    TrashOrder.objects.get_or_create(action="restore", asked_by=person, defaults={"pictures": 1})
+
+    def restore_some() -> None:
         emptying._carry_out(TrashOrder.Action.RESTORE, 5)
 
     def page(address: str, browser: Client = browser) -> Callable[[], Any]:
@@ -160,7 +161,7 @@ def steps() -> dict[str, Callable[[], Any]]:
         "restore": taken_back(lambda: GeneratedImage.everything.restore([thrown.pk])),
         "empty the trash": taken_back(lambda: emptying._mark_due(emptying.MOST)),
         "is the trash due": emptying.is_due,
-        "restore all": taken_back(restore_all),
+        "restore some of all": taken_back(restore_some),
         "disk use": taken_back(lambda: disk_use._add(disk_use.pictures(), 2000)),
         "filter: mine": page("/gallery/?by=me"),
         "filter: mine, further": page(f"/gallery/page/?by=me&{further}"),
