@@ -76,7 +76,7 @@ class StyleQuerySet(VisibleQuerySet["Style"]):
         """Those with a published version, each with that one alone, in one question."""
         name = "published"
         theirs = models.FilteredRelation("versions", condition=models.Q(versions__state=State.PUBLISHED))
-        asked = self.annotate(**{name: theirs}).filter(published__isnull=False).select_related(name)
+        asked = self.annotate(**{name: theirs}).filter(**{f"{name}__isnull": False}).select_related(name)
         found = list(asked.defer(*(f"{name}__{long}" for long in ("training", "behaviour", "notes"))))
         for style in found:
             vars(style)[name].style = style
