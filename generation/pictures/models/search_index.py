@@ -6,9 +6,10 @@ Each function belongs into the transaction of what it adds, so that a search fin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Protocol
 
 from django.db import connection, transaction
@@ -135,15 +136,14 @@ def _styles(task: Asked) -> list[tuple[int, int]]:
 
 def _document(task: Asked, styles: Iterable[tuple[int, int]]) -> int:
     content = Content.of(task.final_prompt, [style for style, _version in styles], is_face=task.is_face)
-    return known_documents([content]).get(content) or add_document(content)
+    return documents([content])[content]
 
 
-def name_document(name: str) -> int | None:
-    """The key of the document of a file's name, which is added if it is the first one; None for no name."""
-    if not name:
-        return None
-    content = Content.of_name(name)
-    return known_documents([content]).get(content) or add_document(content)
+def name_documents(names: Iterable[str]) -> dict[str, int | None]:
+    """The keys of the documents of files' names; those that are the first ones are added. None for no name."""
+    contents = {name: Content.of_name(name) for name in names if name}
+    found = documents(contents.values())
+    return {name: found[content] for name, content in contents.items()} | {"": None}
 
 
 def add_picture(picture: Made) -> None:
@@ -153,7 +153,7 @@ def add_picture(picture: Made) -> None:
     names = search_facts.name_keys([task])
     kind = Kind.of(picture, task, is_base=not styles, names=names)
     [key] = search_facts.kind_keys([kind]).values()
-    facts = Facts.of(picture, task, kind=key, names=names, named=name_document(picture.name))
+    facts = Facts.of(picture, task, kind=key, names=names, named=name_documents([picture.name])[picture.name])
     document, moment = _document(task, styles), moment_of(picture.created_at)
     search_facts.add_entries([Entry(picture.pk, picture.project_id, document, moment, facts, styles)])
 
@@ -184,23 +184,32 @@ def known_documents(contents: Iterable[Content]) -> dict[Content, int]:
         return {by_digest[digest]: pk for digest, pk in look_up(cursor, SearchDocument, "digest", by_digest)}
 
 
-def add_document(content: Content) -> int:
-    """The key of a document that is added unless another process was faster."""
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # Two who add the same words in another order would wait for each other.
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
-            if known := known_documents([content]).get(content):
-                return known
-        row = [content.digest, content.text, content.is_face]
-        insert(cursor, SearchDocument, ("digest", "text", "is_face"), [row])
-        [(_digest, document)] = look_up(cursor, SearchDocument, "digest", [content.digest])
-        words = _words(cursor, content.keys())
-        insert(cursor, SearchUse, ("word_id", "document_id"), [(word, document) for word in sorted(words)])
-    return document
+def documents(contents: Iterable[Content]) -> dict[Content, int]:
+    """The keys of these documents; those that are missing are added, unless another process was faster."""
+    wanted = set(contents)
+    found = known_documents(wanted)
+    if missing := wanted - found.keys():
+        with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                # Two who add the same words in another order would wait for each other.
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+                found |= known_documents(missing)
+            found |= _add_documents(cursor, sorted(missing - found.keys(), key=attrgetter("digest")))
+    return found
 
 
-def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> Iterable[int]:
+def _add_documents(cursor: CursorWrapper, contents: Sequence[Content]) -> dict[Content, int]:
+    rows = [(content.digest, content.text, content.is_face) for content in contents]
+    insert(cursor, SearchDocument, ("digest", "text", "is_face"), rows)
+    found = known_documents(contents)
+    keys = {content: content.keys() for content in contents}
+    words = _words(cursor, {key: word for each in keys.values() for key, word in each.items()})
+    uses = [(words[key], found[content]) for content, each in keys.items() for key in each]
+    insert(cursor, SearchUse, ("word_id", "document_id"), sorted(uses))
+    return found
+
+
+def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> dict[bytes, int]:
     """The keys of the rows of these words; new ones are added with their parts."""
     known = dict(look_up(cursor, SearchWord, "word", keys))
     if missing := sorted(keys.keys() - known.keys()):
@@ -209,4 +218,4 @@ def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> Iterable[int]:
         parts = [(part.encode(), added[key]) for key in missing for part in sorted(search_words.parts(keys[key]))]
         insert(cursor, SearchPart, ("part", "word_id"), parts)
         known |= added
-    return known.values()
+    return known

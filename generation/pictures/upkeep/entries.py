@@ -9,10 +9,9 @@ from generation.pictures.models import GeneratedImage, GenerationTask, TaskStyle
 from generation.pictures.models.search_facts import Entry, Facts, Kind, kind_keys, name_keys
 from generation.pictures.models.search_index import (
     Content,
-    add_document,
-    known_documents,
+    documents,
     moment_of,
-    name_document,
+    name_documents,
 )
 
 # Not the long columns, of which `snapshot` is an exception: the preset stands in it.
@@ -28,7 +27,8 @@ def entries_of(pictures: Sequence[GeneratedImage], known: Mapping[int, int] | No
     )
     styles = _styles(tasks)
     names = name_keys(tasks.values())
-    documents = {} if known else _documents(tasks, styles)
+    by_task = {} if known else _documents(tasks, styles)
+    named = name_documents({picture.name for picture in pictures})
     kinds = {
         picture.pk: Kind.of(picture, tasks[picture.task_id], is_base=not styles[picture.task_id], names=names)
         for picture in pictures
@@ -38,14 +38,14 @@ def entries_of(pictures: Sequence[GeneratedImage], known: Mapping[int, int] | No
         Entry(
             picture.pk,
             picture.project_id,
-            known[picture.pk] if known else documents[picture.task_id],
+            known[picture.pk] if known else by_task[picture.task_id],
             moment_of(picture.created_at),
             Facts.of(
                 picture,
                 tasks[picture.task_id],
                 kind=keys[kinds[picture.pk]],
                 names=names,
-                named=name_document(picture.name),
+                named=named[picture.name],
             ),
             styles[picture.task_id],
         )
@@ -67,8 +67,5 @@ def _documents(tasks: Mapping[int, GenerationTask], styles: Mapping[int, Sequenc
         pk: Content.of(task.final_prompt, [style for style, _version in styles[pk]], is_face=task.is_face)
         for pk, task in tasks.items()
     }
-    found = known_documents(contents.values())
-    for content in contents.values():
-        if content not in found:
-            found[content] = add_document(content)
+    found = documents(contents.values())
     return {pk: found[content] for pk, content in contents.items()}
