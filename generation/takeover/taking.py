@@ -38,7 +38,7 @@ from stylestudio.picture_settings import graphs, reading
 from stylestudio.picture_settings.settings import PictureSettings
 from stylestudio.uploads.purposes import RESERVE
 
-THREADS = 4
+THREADS = 4  # which also wait for the disk
 BATCH = 100
 AHEAD = 2 * BATCH  # files looked at before their batch, so that no thread waits for the rows of another batch
 MOST_NAMED = 200  # files that a report names

@@ -25,7 +25,7 @@ from generation.gallery import query as wall
 from generation.ordering import orders
 from generation.pictures import estimates
 from generation.pictures.models import GeneratedImage, GenerationTask
-from generation.takeover import files, removing, rows, takeover_jobs, taking
+from generation.takeover import files, removing, rows, takeover_jobs, taking, tasks
 from generation.takeover.models import TakenPicture, TakeOver
 from stylestudio.jobs.kinds import Status
 from stylestudio.picture_settings import reading
@@ -220,7 +220,7 @@ def test_thumbnails_are_asked_for_once_it_has_ended_a_few_at_a_time_and_the_newe
     for number in range(5):
         (place / f"{number}.png").write_bytes(png((16, 16), parameters=f"fox {number}\nSteps: 4, Seed: {number}"))
     asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(rows.tasks, "make_thumbnails", lambda *keys: asked.append(keys))
+    monkeypatch.setattr(tasks, "make_thumbnails", lambda *keys: asked.append(keys))
     monkeypatch.setattr(rows, "TURN", 2)
     job = taken(ada, place)
     assert asked == []
