@@ -32,7 +32,11 @@ def finish(pk: int) -> None:
     except FileNotFoundError:
         log.warning("The file of picture %s is missing", pk)
         return
-    developed = decoding.develop(data)
+    try:
+        developed = decoding.develop(data)
+    except decoding.BadPicture:
+        log.warning("The file of picture %s is broken", pk)  # its pixels, which nobody decoded when it came
+        return
     with suppress(_FinishedMeanwhile), all_or_nothing() as noted:
         picture.thumbnail.save(identity.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
         name = noted(str(picture.thumbnail.name))

@@ -138,8 +138,9 @@ def _read(path: Path) -> bytes:
     """Read a file, but not through a link that took its place."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(handle, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            # One more, so that a file that grew meanwhile may be too large. Memory for all that it may have takes time.
+            data = file.read(min(os.fstat(handle).st_size, MOST_BYTES) + 1)
     except OSError as error:
         raise Unreadable(_UNREADABLE) from error
     if len(data) > MOST_BYTES:

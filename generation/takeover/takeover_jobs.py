@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
+from generation.takeover import tasks
 from generation.takeover.models import TakeOver
 from stylestudio.host.rooms import Named
 from stylestudio.jobs.holding import Holder
@@ -178,8 +179,9 @@ def _attempt(job: TakeOver, worker: str) -> None:
 
 
 def _ended(job: TakeOver) -> None:
-    """Delete what is no longer needed, and publish the end."""
+    """Delete what is no longer needed, have thumbnails made, and publish the end."""
     _forget_archive(job)
+    tasks.order_thumbnails(job.pk)
     publisher.changed(job)
     publisher.counts_changed()
     TakeOver.wake()

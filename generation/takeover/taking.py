@@ -1,7 +1,8 @@
 """Taking pictures over, from a source to rows, batch after batch.
 
 1. The source lists its files in a fixed order; those before `job.done` were looked at by an earlier attempt.
-2. Threads read each file, hash it, check it, read its settings and store a copy.
+2. Threads read each file, hash it, check it, read its settings and store a copy, which is on the disk when they are
+   done: what a power failure takes would else be known, and never be taken again.
 3. Each batch is one transaction: its rows, the counts, how far the job is. A crash in between leaves copies without a
    row, which the sweep of the media finds, and the batch is done again.
 
@@ -20,13 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import transaction
 from django.utils import timezone
 
 from generation.pictures.models import GeneratedImage
-from generation.takeover import files, history, rows, tasks
+from generation.takeover import files, history, rows
 from generation.takeover.files import File, NotAllowed, Source, Unreadable
 from generation.takeover.models import TakeOver
 from generation.takeover.rows import Taken
@@ -38,9 +38,9 @@ from stylestudio.picture_settings import graphs, reading
 from stylestudio.picture_settings.settings import PictureSettings
 from stylestudio.uploads.purposes import RESERVE
 
-THREADS = 2
-AHEAD = 32  # files that are read and not yet stored
+THREADS = 4  # which also wait for the disk
 BATCH = 100
+AHEAD = 2 * BATCH  # files looked at before their batch, so that no thread waits for the rows of another batch
 MOST_NAMED = 200  # files that a report names
 UNREADABLE = "This picture is broken or not complete. Save it again and send the new file."
 
@@ -122,7 +122,7 @@ def take(source: Source, job: TakeOver, step: Callable[..., None]) -> Tally:
         pictures = [each for each in batch if isinstance(each, Taken)]
         try:
             with transaction.atomic():
-                keys = rows.add(job, pictures)
+                rows.add(job, pictures)
                 for each in batch:
                     if isinstance(each, Refusal):
                         tally.known += not each.reason
@@ -136,8 +136,6 @@ def take(source: Source, job: TakeOver, step: Callable[..., None]) -> Tally:
             for each in pictures:
                 throw_away(each.name)
             raise
-        if keys:
-            tasks.make_thumbnails(keys[0], keys[-1])
     return tally
 
 
@@ -199,46 +197,46 @@ def _examined(file: File) -> _Examined | Refusal:
 
 
 def _looked_at(wanted: Sequence[File], known: Known) -> Iterator[Taken | Refusal]:
-    """The outcome for each file in order, a few of them read ahead."""
+    """The outcome for each file in order; those of the next batches are looked at meanwhile."""
     with ThreadPoolExecutor(THREADS) as pool:
-        reads: deque[Future[_Examined | Refusal]] = deque()
-        stores: deque[Future[Taken | Refusal]] = deque()
-        left = iter(wanted)
+        outcomes: deque[Future[Taken | Refusal]] = deque()
         try:
-            while True:
-                while len(reads) < AHEAD and (file := next(left, None)) is not None:
-                    reads.append(pool.submit(_examined, file))
-                if not reads:
-                    break
-                stores.append(_stored(pool, reads.popleft().result(), known))
-                while len(stores) > AHEAD:
-                    yield stores.popleft().result()
-            while stores:
-                yield stores.popleft().result()
+            for start in range(0, len(wanted), BATCH):
+                # Names are looked up here: threads of the pool have no connection to the database.
+                name = identity.new_names()
+                outcomes.extend(pool.submit(_outcome, file, known, name) for file in wanted[start : start + BATCH])
+                while len(outcomes) > AHEAD:
+                    yield _once(outcomes.popleft().result(), known)
+            while outcomes:
+                yield _once(outcomes.popleft().result(), known)
         finally:
-            for read in reads:
-                read.cancel()
-            for store in stores:  # copies that no batch has any more
-                if not store.cancel() and isinstance(copy := store.result(), Taken):
+            for outcome in outcomes:
+                outcome.cancel()
+            for outcome in outcomes:  # copies that no batch has any more
+                if not outcome.cancelled() and not outcome.exception() and isinstance(copy := outcome.result(), Taken):
                     throw_away(copy.name)
 
 
-def _stored(pool: ThreadPoolExecutor, found: _Examined | Refusal, known: Known) -> Future[Taken | Refusal]:
-    if isinstance(found, _Examined):
-        if found.facts.sha256 not in known:
-            known.add(found.facts.sha256)
-            # The name is looked up here: threads of the pool have no connection to the database.
-            return pool.submit(_copy, found, identity.new_name(f".{found.facts.format.lower()}"))
-        found = Refusal(found.file.path)
-    done: Future[Taken | Refusal] = Future()
-    done.set_result(found)
-    return done
-
-
-def _copy(found: _Examined, name: str) -> Taken:
-    stored = default_storage.save(f"outputs/{timezone.now():%Y/%m}/{name}", ContentFile(found.data))
-    file = found.file
+def _outcome(file: File, known: Known, name: Callable[[str], str]) -> Taken | Refusal:
+    """A file with a copy in the store, or why it has none. In a thread of the pool."""
+    found = _examined(file)
+    if isinstance(found, Refusal):
+        return found
+    if found.facts.sha256 in known:
+        return Refusal(file.path)
+    stored = f"outputs/{timezone.now():%Y/%m}/{name(f'.{found.facts.format.lower()}')}"
+    identity.storage().put(stored, found.data)
     return Taken(file.path, stored, file.time, len(found.data), found.facts, found.settings, file.engine_version)
+
+
+def _once(outcome: Taken | Refusal, known: Known) -> Taken | Refusal:
+    """The same, unless a file before it has the same content. In order, so that always the first one is taken."""
+    if isinstance(outcome, Taken):
+        if outcome.facts.sha256 in known:
+            throw_away(outcome.name)
+            return Refusal(outcome.path)
+        known.add(outcome.facts.sha256)
+    return outcome
 
 
 def _batches(found: Iterator[Taken | Refusal]) -> Iterator[list[Taken | Refusal]]:

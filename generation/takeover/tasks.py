@@ -7,6 +7,7 @@ from huey.contrib.djhuey import db_task
 from stylestudio.host.rooms import Named
 
 work_on_jobs = Named("generation.takeover.takeover_jobs:work")
+order_missing_thumbnails = Named("generation.takeover.rows:order_thumbnails")
 finish_thumbnails = Named("generation.takeover.rows:make_thumbnails")
 
 
@@ -17,8 +18,14 @@ def take_over() -> None:
 
 
 @db_task()  # type: ignore[untyped-decorator]
+def order_thumbnails(job: int) -> None:
+    """Ask for the thumbnails of a job that has ended: a message for each few of its pictures."""
+    order_missing_thumbnails(job)
+
+
+@db_task(priority=-1)  # type: ignore[untyped-decorator]
 def make_thumbnails(first: int, last: int) -> None:
-    """The thumbnails of the pictures of one batch, by their first and last key."""
+    """The thumbnails of some pictures, by their first and last key, when nothing else is to be done."""
     finish_thumbnails(first, last)
 
 

@@ -135,7 +135,7 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
             return bytes(file.read())
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a small file, replacing an existing one. Raises OSError."""
+        """Write a file, replacing an existing one. Raises OSError."""
         self._save(name, ContentFile(data))
 
     def move(self, name: str, target: str) -> None:

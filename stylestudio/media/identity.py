@@ -17,7 +17,7 @@ import logging
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -62,7 +62,7 @@ class MarkedStorage(Protocol):
         ...
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a small file, replacing an existing one. Raises OSError."""
+        """Write a file, replacing an existing one. Raises OSError."""
         ...
 
     def move(self, name: str, target: str) -> None:
@@ -138,8 +138,15 @@ _newest = Prepared(lambda: Start.objects.order_by("-pk").values_list("prefix")[:
 
 def new_name(suffix: str) -> str:
     """A name for a new file: 32 hexadecimal digits that nobody can guess, and `suffix` (such as ".png")."""
+    return new_names()(suffix)
+
+
+def new_names() -> Callable[[str], str]:
+    """`new_name` for files that are stored in the next seconds: it asks the database once, and any thread may call what
+    it returns.
+    """
     [prefix] = next(iter(_newest.rows()), [secrets.token_hex(PREFIX // 2)])
-    return f"{prefix}{secrets.token_hex(10)}{suffix}"
+    return lambda suffix: f"{prefix}{secrets.token_hex(10)}{suffix}"
 
 
 def record_start() -> None:

@@ -156,7 +156,9 @@ def _loras(graph: Graph, inputs: Mapping[str, Any]) -> list[UsedLora]:
     found = []
     if lora := settings.name(graph.plain(inputs.get("lora_name"))):
         found.append(UsedLora(lora, _weight(graph, inputs, ("strength_model", "strength", "lora_model_strength"))))
-    for number in range(1, 51):
+    # Of a million pictures hardly any has a row of them, and to look for each would take longer than all the rest.
+    numbered = any(str(key).startswith("lora_") and key != "lora_name" for key in inputs)
+    for number in range(1, 51) if numbered else ():
         each = inputs.get(f"lora_{number}", inputs.get(f"lora_name_{number}", inputs.get(f"lora_{number}_name")))
         if isinstance(each, dict) and each.get("on"):
             found.append(UsedLora(settings.name(each.get("lora")), settings.real(each.get("strength"), -100, 100)))

@@ -104,7 +104,9 @@ class PictureSettings:
 
     def facts(self) -> dict[str, Any]:
         """As JSON, without what is unknown; `of_facts` is the reverse."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
+        told = {each.name: getattr(self, each.name) for each in fields(self)}
+        told["loras"] = tuple(asdict(lora) for lora in self.loras)
+        return {name: value for name, value in told.items() if value not in ("", (), None)}
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> Self:

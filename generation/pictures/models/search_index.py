@@ -6,9 +6,10 @@ Each function belongs into the transaction of what it adds, so that a search fin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Protocol
 
 from django.apps import apps
@@ -197,12 +198,6 @@ def rate(picture: int, average: float | None) -> None:
     SearchEntry.objects.filter(pk=picture).update(rating=rating)
 
 
-def documents(contents: Collection[Content]) -> dict[Content, int]:
-    """The keys of documents; those that are the first of their kind are added."""
-    known = known_documents(contents)
-    return known | {content: add_document(content) for content in contents if content not in known}
-
-
 def known_documents(contents: Iterable[Content]) -> dict[Content, int]:
     """The keys of the documents that are there."""
     by_digest = {content.digest: content for content in contents}
@@ -212,23 +207,32 @@ def known_documents(contents: Iterable[Content]) -> dict[Content, int]:
         return {by_digest[digest]: pk for digest, pk in look_up(cursor, SearchDocument, "digest", by_digest)}
 
 
-def add_document(content: Content) -> int:
-    """The key of a document that is added unless another process was faster."""
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # Two who add the same words in another order would wait for each other.
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
-            if known := known_documents([content]).get(content):
-                return known
-        row = [content.digest, content.text, content.is_face]
-        insert(cursor, SearchDocument, ("digest", "text", "is_face"), [row])
-        [(_digest, document)] = look_up(cursor, SearchDocument, "digest", [content.digest])
-        words = _words(cursor, content.keys())
-        insert(cursor, SearchUse, ("word_id", "document_id"), [(word, document) for word in sorted(words)])
-    return document
+def documents(contents: Iterable[Content]) -> dict[Content, int]:
+    """The keys of these documents; those that are missing are added, unless another process was faster."""
+    wanted = set(contents)
+    found = known_documents(wanted)
+    if missing := wanted - found.keys():
+        with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                # Two who add the same words in another order would wait for each other.
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+                found |= known_documents(missing)
+            found |= _add_documents(cursor, sorted(missing - found.keys(), key=attrgetter("digest")))
+    return found
 
 
-def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> Iterable[int]:
+def _add_documents(cursor: CursorWrapper, contents: Sequence[Content]) -> dict[Content, int]:
+    rows = [(content.digest, content.text, content.is_face) for content in contents]
+    insert(cursor, SearchDocument, ("digest", "text", "is_face"), rows)
+    found = known_documents(contents)
+    keys = {content: content.keys() for content in contents}
+    words = _words(cursor, {key: word for each in keys.values() for key, word in each.items()})
+    uses = [(words[key], found[content]) for content, each in keys.items() for key in each]
+    insert(cursor, SearchUse, ("word_id", "document_id"), sorted(uses))
+    return found
+
+
+def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> dict[bytes, int]:
     """The keys of the rows of these words; new ones are added with their parts."""
     known = dict(look_up(cursor, SearchWord, "word", keys))
     if missing := sorted(keys.keys() - known.keys()):
@@ -237,4 +241,4 @@ def _words(cursor: CursorWrapper, keys: dict[bytes, str]) -> Iterable[int]:
         parts = [(part.encode(), added[key]) for key in missing for part in sorted(search_words.parts(keys[key]))]
         insert(cursor, SearchPart, ("part", "word_id"), parts)
         known |= added
-    return known.values()
+    return known

@@ -62,5 +62,5 @@ def _documents(tasks: Mapping[int, GenerationTask], styles: Mapping[int, Sequenc
         pk: Content.of(task.final_prompt, [style for style, _version in styles[pk]], is_face=task.is_face)
         for pk, task in tasks.items()
     }
-    found = documents(set(contents.values()))
+    found = documents(contents.values())
     return {pk: found[content] for pk, content in contents.items()}

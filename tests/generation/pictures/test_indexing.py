@@ -25,7 +25,7 @@ from generation.pictures.models import (
     SearchWord,
     search_index,
 )
-from generation.pictures.models.search_index import Content, add_document, moment_of, time_of
+from generation.pictures.models.search_index import Content, documents, moment_of, time_of
 from generation.pictures.upkeep import indexing, slices
 from styles.models import Style
 from stylestudio.host import rooms
@@ -96,7 +96,7 @@ def test_words_of_any_length_fit_into_the_index(ada: User) -> None:
 
 def test_a_document_that_another_process_added_meanwhile_is_taken(db: None) -> None:
     content = Content.of("a fox", (), is_face=False)
-    assert add_document(content) == add_document(content)
+    assert documents([content]) == documents([content])
     assert SearchDocument.objects.count() == 1
 
 

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from generation.takeover import files, taking
+from generation.takeover import files, taking, tasks
 from generation.takeover.files import NotAllowed
 from generation.takeover.models import TakeOver
 from generation.takeover.takeover_jobs import Failed
@@ -72,6 +72,8 @@ class Command(BaseCommand):
         except BaseException:
             job.cancel()
             raise
+        finally:
+            tasks.order_thumbnails(job.pk)
         job.complete()
         self._tell(tally, "%(text)s")
 
