@@ -72,16 +72,6 @@ class StyleQuerySet(VisibleQuerySet["Style"]):
         shown = StyleVersion.objects.defer("training", "behaviour", "notes")
         return self.prefetch_related(models.Prefetch("versions", shown))
 
-    def with_published(self) -> list[Style]:
-        """Those with a published version, each with that one alone, in one question."""
-        name = "published"
-        theirs = models.FilteredRelation("versions", condition=models.Q(versions__state=State.PUBLISHED))
-        asked = self.annotate(**{name: theirs}).filter(**{f"{name}__isnull": False}).select_related(name)
-        found = list(asked.defer(*(f"{name}__{long}" for long in ("training", "behaviour", "notes"))))
-        for style in found:
-            vars(style)[name].style = style
-        return found
-
     def in_picker_order(self) -> Self:
         """The base style first, then by name."""
         return self.order_by("-is_base", "name", "pk")
@@ -146,7 +136,7 @@ class Style(InProject):
     @property
     def version(self) -> StyleVersion | None:
         """The published version, which new pictures are made with."""
-        known: StyleVersion | None = vars(self).get("published")  # see `with_published`
+        known: StyleVersion | None = vars(self).get("published")  # see `queries.with_published`
         return known or next((version for version in self.versions.all() if version.state == State.PUBLISHED), None)
 
     def new_version(self, **fields: Any) -> StyleVersion:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, FilteredRelation, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -43,6 +43,17 @@ class KindLink:
     title: str
     href: str
     chosen: bool
+
+
+def with_published(styles: StyleQuerySet) -> list[Style]:
+    """Those of the styles that have a published version, each with that one alone, in one question."""
+    name = "published"
+    theirs = FilteredRelation("versions", condition=Q(versions__state=State.PUBLISHED))
+    asked = styles.annotate(**{name: theirs}).filter(**{f"{name}__isnull": False}).select_related(name)
+    found = list(asked.defer(*(f"{name}__{long}" for long in ("training", "behaviour", "notes"))))
+    for style in found:
+        vars(style)[name].style = style
+    return found
 
 
 def listed_styles(user: User) -> StyleQuerySet:

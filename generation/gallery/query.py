@@ -245,6 +245,19 @@ def heading(day: date) -> str:
     return formats.date_format(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
 
 
+def newer(user: User, filters: Filters, than: int) -> int:
+    """How many pictures that `user` may see pass the filters and are newer than the one with this key.
+
+    `PAGE` + 1 if they are more. With 0, which is no picture's key, all count. None do if there is no such picture.
+    """
+    moments = GeneratedImage.everything.visible_to(user).filter(pk=than).values_list("created_at", flat=True)
+    begin = [(moment, than) for moment in moments]
+    if than and not begin:
+        return 0
+    newest = pictures(user, filters).newest(PAGE + 1)
+    return sum(1 for picture in newest if not begin or (picture.created_at, picture.pk) > begin[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Film:
     """The pictures of one job in order, and the pictures before and after: of the wall, or of the jobs beside it."""

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from generation.gallery import bar, counting, news, ways
+from generation.gallery import bar, counting, ways
 from generation.gallery import query as wall
 from generation.gallery.filters import Filters
 from generation.gallery.forms import SearchForm, saved_menu
@@ -68,7 +68,7 @@ def gallery_news(request: StudioRequest) -> HttpResponse:
     if request.GET.get("show"):
         return render(request, "generation/gallery/_wall_anew.html", wall_page(request, filters, with_bar=False))
     than = whole_number(request.GET.get("than", "0"))
-    context = {"than": than, "filters": filters, "number": news.newer(request.user, filters, than), "most": news.MOST}
+    context = {"than": than, "filters": filters, "number": wall.newer(request.user, filters, than), "most": wall.PAGE}
     return render(request, "generation/gallery/_news.html", context)
 
 

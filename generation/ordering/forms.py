@@ -32,6 +32,7 @@ from generation.pictures.prompts import Frame
 from generation.pictures.shapes import SHAPES, size_text
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
+from styles.queries import with_published
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import PICTURES, Line, Names, Segments, Slider, TextBox
 from stylestudio.images.decoding import BadPicture
@@ -321,7 +322,7 @@ def offered(user: User) -> list[Style]:
     styles = Style.objects.visible_to(user).in_picker_order()
     if not roster.preview_serves():
         styles = styles.filter(preview_only=False)
-    return styles.with_published()
+    return with_published(styles)
 
 
 def picked(data: QueryDict | Mapping[str, Any], user: User) -> list[Ingredient]:

@@ -13,9 +13,12 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client, RequestFactory
 from django.utils.html import escape
 
+from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
 from generation.ordering.forms import OrderForm
+from generation.selecting.forms import DownloadForm
+from generation.selecting.keeping_actions import OntoForm, StarsForm
 from styles.forms import ImportForm, PresetForm, SafeRangeForm, StrengthForm, StyleForm
 from styles.import_models import LoraImport
 from styles.models import Preset, Style, StyleVersion
@@ -26,6 +29,7 @@ from tests.forms.drawn import Drawn
 from tests.styles.bringing import send, weights
 from training.datasets.captions.forms import BulkForm, OneSentence, ProposeForm
 from training.datasets.captions.grid import Filters, Grid
+from training.datasets.collecting.from_gallery import IntoForm
 from training.datasets.crops.forms import ColourForm, CropForm, crop_form
 from training.datasets.forms import DatasetForm
 from training.datasets.models import Dataset
@@ -39,7 +43,13 @@ pytestmark = pytest.mark.django_db
 PROJECT = ("stylestudio.", "styles.", "generation.", "training.")
 ADMINS = (".admin",)  # drawn by Django's admin
 ABSTRACT = {StudioForm, OneSentence}
-UNDRAWN = {StartForm: "a script sends it, and no page shows it"}
+IN_A_BAR = "its fields stand in a bar, named by an aria-label: the server takes them from the address or by name"
+UNDRAWN = {
+    StartForm: "a script sends it, and no page shows it",
+    SearchForm: IN_A_BAR,
+    FilterNameForm: IN_A_BAR,
+    OverlayForm: IN_A_BAR,
+}
 Make = Callable[[Mapping[str, Any] | None], forms.BaseForm]
 
 
@@ -103,6 +113,11 @@ def proposal(ada: User) -> Case:
     return Case(lambda data: ProposeForm(data, grid=grid), {"who": "notes", "scope": "shown"})
 
 
+def into(ada: User) -> Case:
+    chosen = dataset(ada)
+    return Case(lambda data: IntoForm(data, user=ada), {"into": chosen.slug})
+
+
 def training(ada: User) -> Case:
     chosen = dataset(ada)
     sent = {"style": "new", "trainer": "comfyui", "dataset": str(chosen.pk), "preset": "quick", "style_name": "Ink"}
@@ -144,6 +159,10 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
         lambda data: BoardForm(data, instance=Board(owner=ada)), {"name": "A", "visibility": "team"}
     ),
     NewBoardForm: lambda _ada: Case(NewBoardForm, {"name": "A"}),
+    OntoForm: lambda ada: Case(lambda data: OntoForm(data, user=ada), {"name": "A"}),
+    StarsForm: lambda ada: Case(lambda data: StarsForm(data, user=ada), {"stars": "3"}),
+    DownloadForm: lambda ada: Case(lambda data: DownloadForm(data, user=ada), {"template": "{seed}"}),
+    IntoForm: into,
     BulkForm: lambda _ada: Case(BulkForm, {}),
     ProposeForm: proposal,
     CropForm: lambda _ada: Case(lambda data: CropForm(data) if data else crop_form(1, "a.png", x=50, y=50), {}),
@@ -216,9 +235,9 @@ def test_what_is_said_of_a_field_is_tied_to_it(kind: type[forms.BaseForm], ada: 
             assert str(form[name].help_text) in " ".join(drawn.texts.get(each, "") for each in ids), name
 
 
-def text(name: str, length: int) -> str:
+def text(field: forms.BoundField, length: int) -> str:
     """A text of this length that a field takes."""
-    ending = ENDINGS.get(name, "")
+    ending = "" if isinstance(field.form, DownloadForm) else ENDINGS.get(field.name, "")
     return f"{'a' * (length - len(ending))}{ending}"
 
 
@@ -227,7 +246,7 @@ def limits(case: Case) -> Iterator[tuple[str, str, str, list[str], list[str]]]:
     for field in shown(case.make(None)):
         for control in Drawn(str(field.as_field_group())).controls[:1]:
             if most := control.get("maxlength"):
-                texts = [text(field.name, int(most))], [text(field.name, int(most) + 1)]
+                texts = [text(field, int(most))], [text(field, int(most) + 1)]
                 yield field.name, "maxlength", most, *texts
             for limit, step in (("min", -1), ("max", 1)):
                 if end := control.get(limit):

@@ -92,6 +92,7 @@ WORKSHOPS = {
 }
 FOR_EVERYBODY = {
     "generation.gallery.bar._known": "asks for versions of a style that the person may see",
+    "generation.gallery.counting._by_style": "counts in pictures that the person may see",
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",
     "generation.gallery.views._with_story": "its callers hand it to `visible`",
     "generation.gallery.wanted._take_chosen_style": "asks for versions of styles that the person may see",
@@ -117,6 +118,7 @@ FOR_EVERYBODY = {
     "generation.selecting.selection.newest_key": "says which pictures were there at that moment; they go through it",
     "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",
     "styles.queries.shelf_on_disk": "sums of everybody's files name none",
+    "training.datasets.collecting.from_gallery.offer": "asked of datasets that the person may see",
     "training.datasets.collecting.from_gallery.uses": "names only datasets that the person may see",
     "training.datasets.queries.shelf_on_disk": "sums of everybody's files name none",
     "styles.forms.clean_name": "a name is taken, whoever sees the preset",

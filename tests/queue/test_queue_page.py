@@ -331,7 +331,7 @@ def test_the_pill_names_an_engine_that_failed_wherever_it_stands(
     assert next(fact.id for fact in engine_cards.facts()) == failed.pk
     assert pill.count('class="eng') == 3 and "+2" in pill
     Engine.objects.update(health="ok")
-    assert "failed" not in client.get(reverse("generation:gallery")).content.decode()
+    assert 'class="eng failed"' not in client.get(reverse("generation:gallery")).content.decode()
 
 
 def test_a_pill_with_sketches_beside_a_lost_engine_says_both(engine: Engine, client: Client, ada: User) -> None:

@@ -122,7 +122,7 @@ document.addEventListener("submit", ({ target }) => target.closest("#ask")?.clos
 
 let shift = false; // as the label of a box was pressed
 document.addEventListener("click", (event) => {
-  const { target } = event, box = boxOf(target), isPicture = box && target.closest("a")?.parentElement.matches(".tile");
+  const { target } = event, box = boxOf(target), picture = target.closest?.(".tile > a");
   if (target.closest?.("[data-everything]")) everything(target.closest("[data-everything]"));
   else if (target.closest?.("[data-clear]")) clear();
   else if (target.closest?.("[data-tick]")) {
@@ -134,12 +134,12 @@ document.addEventListener("click", (event) => {
     choose(box, box.checked, event.shiftKey || shift);
     shift = false;
   } else if (box && target.closest("label")) shift = event.shiftKey;
-  else if (isPicture && (event.ctrlKey || event.metaKey || event.shiftKey)) {
+  else if (box && picture && (event.ctrlKey || event.metaKey || event.shiftKey)) {
     event.preventDefault();
     choose(box, event.shiftKey || !box.checked, event.shiftKey);
-  } else if (isPicture && isSelecting() && event.pointerType === "touch") {
-    event.preventDefault();
-    choose(box, !box.checked, false);
+  } else if (picture && isSelecting() && event.pointerType === "touch") {
+    event.preventDefault(); // also while boxes are on their way
+    if (box) choose(box, !box.checked, false);
   }
 });
 

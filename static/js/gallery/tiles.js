@@ -27,7 +27,7 @@ function furnish(tile) {
   tile.append(acts);
   htmx.process(acts);
   // In the card of a job a picture has a number until here: the prompt is the card's title.
-  const title = tile.closest("[data-job]")?.querySelector("[id$='-title']").textContent.trim();
+  const title = tile.closest("[data-job]")?.querySelector("[id$='-title']")?.textContent.trim();
   if (title) tile.querySelector("img").alt = title.length > MOST ? `${title.slice(0, MOST - 1)}…` : title;
 }
 

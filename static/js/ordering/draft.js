@@ -33,7 +33,7 @@ addEventListener("pagehide", () => {
 });
 
 // Who reloads at once may get a page that was made before those words arrived: it is asked for again.
-const AT_ONCE = 3000; // milliseconds
+const AT_ONCE = 10000; // milliseconds
 const isOlder = form() && Date.now() - sessionStorage.getItem("left") < AT_ONCE;
 sessionStorage.removeItem("left");
 

@@ -67,7 +67,7 @@ def test_a_wall_is_one_tab_stop_and_the_arrows_lead_along_it(studio: Studio, ent
     page.keyboard.press("ArrowUp")
     assert page.evaluate(FOCUSED) == tiles[1]
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.ariaLabel") == "Reuse settings"
+    assert page.evaluate("document.activeElement.ariaLabel") == "Favourite"
     page.keyboard.press("ArrowRight")
     assert page.evaluate(FOCUSED) == tiles[2]
     seen = 0

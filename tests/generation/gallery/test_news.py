@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from generation.gallery import news, query
+from generation.gallery import query
 from generation.pictures.models import GeneratedImage
 from stylestudio.people.visibility import Visibility
 from tests.generation.browsing import picture_of, place
@@ -36,7 +36,7 @@ def hidden(picture: GeneratedImage) -> GeneratedImage:
 
 def newer(user: User, than: GeneratedImage | int, search: str = "") -> int:
     filters = query.Filters.read(QueryDict(search))
-    return news.newer(user, filters, than if isinstance(than, int) else than.pk)
+    return query.newer(user, filters, than if isinstance(than, int) else than.pk)
 
 
 def test_what_is_newer_and_passes_the_filter_counts_for_those_who_may_see_it(ada: User, bob: User) -> None:
@@ -73,7 +73,7 @@ def test_a_picture_in_the_trash_is_still_a_place_on_the_wall(ada: User) -> None:
 def test_more_than_a_page_are_not_counted(
     ada: User, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(news, "MOST", 2)
+    monkeypatch.setattr(query, "PAGE", 2)
     first = made(ada)
     for _number in range(4):
         made(ada)
