@@ -237,7 +237,7 @@ def test_what_is_said_of_a_field_is_tied_to_it(kind: type[forms.BaseForm], ada: 
 
 def text(field: forms.BoundField, length: int) -> str:
     """A text of this length that a field takes."""
-    ending = "" if isinstance(field.form, DownloadForm) else ENDINGS.get(field.name, "")
+    ending = "{seed}" if isinstance(field.form, DownloadForm) else ENDINGS.get(field.name, "")
     return f"{'a' * (length - len(ending))}{ending}"
 
 
