@@ -14,7 +14,8 @@ from generation.keeping import boards
 from generation.keeping.models import Board
 from stylestudio.people.access import StudioRequest, visible, whole_numbers
 
-FURTHEST = 2**62  # a position
+LONGEST = 19  # digits of a position
+FURTHEST = 2**62
 
 
 @require_POST
@@ -39,7 +40,9 @@ def put_back(request: StudioRequest, pk: int) -> HttpResponse:
     pictures = whole_numbers([request.GET.get("picture", "")])
     position = request.GET.get("position", "")
     digits = position.removeprefix("-")
-    if not pictures or not (digits.isascii() and digits.isdigit() and int(digits[:20]) < FURTHEST):
+    if not pictures or not (
+        digits.isascii() and digits.isdigit() and len(digits) <= LONGEST and int(digits) < FURTHEST
+    ):
         raise Http404(_("There is no such place."))
     boards.put_back(request.user, board, {pictures[0]: int(position)})
     messages.success(request, _("The picture is back."))

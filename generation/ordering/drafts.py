@@ -35,9 +35,11 @@ Fields = dict[str, list[str]]
 
 
 def fields_of(data: QueryDict) -> Fields:
-    """What is kept of a posted form: values that are too many or too long are cut off."""
+    """What is kept of a posted form: values that are too many or too long are cut off, and NUL left out, which
+    PostgreSQL refuses.
+    """
     names = [name for name in data if name in KEPT or WEIGHT.match(name)][:MOST_NAMES]
-    return {name: [value[:LONGEST] for value in data.getlist(name)[:MOST_VALUES]] for name in names}
+    return {name: [value[:LONGEST].replace("\0", "") for value in data.getlist(name)[:MOST_VALUES]] for name in names}
 
 
 def keep(data: QueryDict, user: User) -> None:

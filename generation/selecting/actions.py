@@ -40,7 +40,8 @@ class Action:
     before by `prepare(user, pictures, parameters)`, outside of the transaction. `undo(user, changed)` takes back what
     was changed and is still so, and returns the number. `form(data, user=…)` asks for the parameters: its
     `cleaned_data`, as JSON. `done` and `undone` say it in words, `left` has the words for each reason. `icon` is one of
-    the sprite, `key` a letter that presses the button, `place` the wall on which it is offered.
+    the sprite, `key` a letter that presses the button, `place` the wall on which it is offered. What `is_personal`
+    changes what belongs to whoever did it, and nobody else takes it back.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Action:
     at_once: int = AT_ONCE
     size: int = SLICE
     is_danger: bool = False
+    is_personal: bool = False
     key: str = ""
     place: str = GALLERY
 

@@ -137,6 +137,7 @@ FAVOURITE = Action(
     left={"same": _counted(lambda n: ngettext("%(number)s was one already.", "%(number)s were already.", n))},
     apply=_favourite,
     undo=_unmark,
+    is_personal=True,
 )
 STARS = Action(
     name="stars",
@@ -154,6 +155,7 @@ STARS = Action(
     left={"same": _counted(lambda n: ngettext("%(number)s had as many.", "%(number)s had as many.", n))},
     apply=_stars,
     undo=_unmark,
+    is_personal=True,
     form=StarsForm,
 )
 BOARD = Action(

@@ -59,9 +59,10 @@ def undo(user: User, job: PictureJob) -> PictureJob:
     if job.is_active:
         bulk_jobs.cancel(job)
     job.refresh_from_db()
-    if not job.can_undo:
+    if not job.can_undo or (bulk_jobs.action_of(job).is_personal and user.pk != job.owner_id):
         raise ValidationError(_("There is nothing to take back."))
-    at_once = job.changed <= bulk_jobs.action_of(job).at_once
+    # Few of many may be changed: then it is the slices that take long.
+    at_once = job.total <= bulk_jobs.action_of(job).at_once
     try:
         with transaction.atomic():
             back = PictureJob.objects.create(

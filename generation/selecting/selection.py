@@ -39,7 +39,7 @@ class Selection:
         Raises ValidationError if it names none, or more than MOST.
         """
         if upto := whole_numbers([post.get("upto", "")]):
-            return cls((), post.get("filters", "")[:MOST_FILTER], upto[0])
+            return cls((), post.get("filters", "").replace("\0", "")[:MOST_FILTER], upto[0])
         given = post.get("pictures", "").split(",") + post.getlist("picture")
         pictures = tuple(dict.fromkeys(whole_numbers(text.strip() for text in given)))
         if not pictures:

@@ -38,7 +38,7 @@ def _undelete(user: User, changed: Mapping[str, Any]) -> int:
     if not changed["pictures"]:
         return 0
     at = datetime.fromisoformat(changed["at"])
-    back = GeneratedImage.everything.filter(deleted_at=at).restore(changed["pictures"])
+    back = GeneratedImage.everything.filter(deleted_at=at).restore(_still_own(user, changed))
     _mark_tasks(back)
     return len(back)
 
@@ -51,9 +51,15 @@ def _restore(user: User, pictures: Sequence[int], parameters: Mapping[str, Any],
 
 
 def _delete_again(user: User, changed: Mapping[str, Any]) -> int:
-    moved = GeneratedImage.everything.discard(changed["pictures"])
+    moved = GeneratedImage.everything.discard(_still_own(user, changed))
     _mark_tasks(moved)
     return len(moved)
+
+
+def _still_own(user: User, changed: Mapping[str, Any]) -> list[int]:
+    """What they may change now: Undo can be pressed for a month, and a curator may be none any more by then."""
+    own, _others = _sorted(user, GeneratedImage.everything.filter(pk__in=changed["pictures"]))
+    return own
 
 
 def _mark_tasks(pictures: Sequence[int]) -> None:

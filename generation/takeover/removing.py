@@ -11,12 +11,16 @@ SLICE = 500  # pictures of one transaction
 
 
 def remove(job: TakeOver) -> int:
-    """Move all pictures of a take-over to the trash, slice by slice; how many there were."""
+    """Move all pictures of a take-over to the trash, slice by slice; how many there were. Of two presses one does it:
+    Undo finds its pictures by the moment that is noted here.
+    """
     now, count, last = timezone.now(), 0, 0
+    if not TakeOver.objects.filter(pk=job.pk, removed_at=None).update(removed_at=now):
+        return 0
     while keys := _slice(job, last):
         last = keys[-1]
         count += len(GeneratedImage.everything.discard(keys, now))
-    job.touch(removed_at=now)
+    job.touch(removed_at=now)  # for who looks
     return count
 
 

@@ -64,15 +64,20 @@ def _tags(data: bytes, order: str, place: int) -> Iterator[tuple[int, bytes]]:
     if not 0 < place <= len(data) - 2:
         return
     (count,) = struct.unpack(f"{order}H", data[place : place + 2])
+    # Each once: hundreds that point to the same megabytes would be copied as often.
     wanted = {_USER_COMMENT, _MAKER_NOTE, _SOFTWARE, _EXIF_POINTER, _WINDOWS, *_LABELLED_TAGS}
     for number in range(min(count, MOST_TAGS)):
         entry = data[place + 2 + 12 * number : place + 14 + 12 * number]
         if len(entry) < 12:
             return
         tag, kind, length, where = struct.unpack(f"{order}HHII", entry)
+        if tag not in wanted:
+            continue
         if tag == _EXIF_POINTER:
+            wanted.discard(tag)
             yield tag, entry[8:12]
-        elif tag in wanted and kind in _PLAIN:
+        elif kind in _PLAIN:
+            wanted.discard(tag)
             yield tag, entry[8 : 8 + length] if length <= 4 else data[where : where + length]
 
 

@@ -98,8 +98,9 @@ def _chain(graph: Graph) -> list[Node]:
     samplers = [node for node in graph.nodes.values() if _is_sampler(node)]
     if len(samplers) < 2:
         return samplers
+    seen: set[int] = set()  # nodes that no sampler is behind: thousands of ends may lead to the same ones
     for end in _ends(graph):
-        if chain := [node for node in graph.behind(end) if _is_sampler(node)]:
+        if chain := [node for node in graph.behind(end, seen) if _is_sampler(node)]:
             return chain
     return samplers[:1]
 
@@ -194,5 +195,6 @@ def _scheduler_of_class(graph: Graph, sampler: Node) -> str:
 
 
 def _beyond(nodes: Iterable[Node]) -> tuple[str, ...]:
-    kinds = " ".join(kind_of(node)[:100] for node in nodes)
-    return tuple(name for name, pattern in _BEYOND.items() if pattern.search(kinds))
+    # One by one: in a text of all, what one pattern begins with may stand so often that a search takes hours.
+    kinds = {kind_of(node)[:100] for node in nodes}
+    return tuple(name for name, pattern in _BEYOND.items() if any(map(pattern.search, kinds)))

@@ -30,8 +30,9 @@ def inputs_of(node: Any) -> Mapping[str, Any]:
 
 
 def kind_of(node: Any) -> str:
-    """A node's class."""
-    return str(node.get("class_type", ""))[:200] if isinstance(node, dict) else ""
+    """A node's class; "" for what is no text, such as lists in lists, which are too deep to be written as one."""
+    kind = node.get("class_type") if isinstance(node, dict) else None
+    return kind[:200] if isinstance(kind, str) else ""
 
 
 class Graph:
@@ -53,13 +54,13 @@ class Graph:
         """The node that a link comes from."""
         return self.nodes.get(str(link[0])) if is_link(link) else None
 
-    def behind(self, start: Node) -> Iterator[Node]:
-        """All nodes that lead to this one, nearest first."""
-        yield from self.along(start, None)
+    def behind(self, start: Node, seen: set[int]) -> Iterator[Node]:
+        """All nodes that lead to this one, nearest first, but for those `seen` by another walk, which gains them."""
+        yield from self.along(start, None, seen)
 
-    def along(self, start: Node, names: Sequence[str] | None) -> Iterator[Node]:
+    def along(self, start: Node, names: Sequence[str] | None, seen: set[int] | None = None) -> Iterator[Node]:
         """The nodes that lead to this one through inputs of these names, nearest first; None means any."""
-        queue, seen = deque([start]), {id(start)}
+        queue, seen = deque([start]), {id(start)} if seen is None else seen
         while queue:
             inputs = inputs_of(queue.popleft())
             for name in inputs if names is None else names:

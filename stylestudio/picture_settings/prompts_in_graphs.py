@@ -63,7 +63,8 @@ def _words_of(graph: Graph, node: Node, behind: frozenset[str], wanted: str) -> 
     if "guider" in kind_of(node).lower() and wanted:
         return ""
     if len(told := _each(graph, inputs, _JOINED, behind)) > 1:
-        return str(inputs.get("delimiter", " "))[:100].join(told)[:MOST_WORDS]
+        between = inputs.get("delimiter")
+        return (between[:100] if isinstance(between, str) else " ").join(told)[:MOST_WORDS]
     if both := _both_of_sdxl(graph, inputs, behind):
         return both
     if own := _each(graph, inputs, _WORDS, behind):

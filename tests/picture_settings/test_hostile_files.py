@@ -55,6 +55,20 @@ def exif_of_one_place(count: int) -> bytes:
     return photo("WEBP") and b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", count) + entries + b"x" * (4 * MB)
 
 
+def deep_class(depth: int) -> str:
+    """A graph in which a node behind fifty links has lists in lists for its class, as deep as JSON is read."""
+    chain = {f"p{at}": node("X", conditioning=[f"p{at + 1}", 0]) for at in range(48)}
+    nodes = {"k": node("KSampler", positive=["p0", 0]), **chain, "p48": node("DEEP", text=["q", 0])}
+    return json.dumps(nodes).replace('"DEEP"', "[" * depth + "]" * depth)
+
+
+def ends_of_one_node(ends: int, inputs: int) -> str:
+    """Many nodes that save what one node with many inputs makes, and samplers elsewhere."""
+    wide = {"w": node("X", **{f"i{at}": 0 for at in range(inputs)})}
+    samplers = {f"k{at}": node("KSampler", seed=1) for at in range(2)}
+    return json.dumps({**wide, **samplers, **{f"e{at}": node("Save", images=["w", 0]) for at in range(ends)}})
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "a compressed text of 100 MB": lambda: bomb(b"zTXt", 1),
     "forty of them": lambda: bomb(b"iTXt", 40),
@@ -71,6 +85,10 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         str(at): node("KSampler", **{f"i{to}": [str(to), 0] for to in range(200)}, positive=["1", 0])
         for at in range(200)
     })),
+    "classes that begin like another": lambda: png(prompt=json.dumps({
+        "k": node("KSampler", seed=1), **{str(at): node(f"{at}{'controlnet' * 9}") for at in range(2000)}
+    })),
+    "many ends of one node": lambda: png(prompt=ends_of_one_node(400, 20_000)),
     "texts that double": lambda: png(prompt=wide_join(60, "x" * 100_000)),
     "deep JSON": lambda: png(prompt='{"a":' * 200_000, parameters="{" + "[" * 200_000),
     "an endless list": lambda: png(parameters='{"loras":[' + "[]," * 1_300_000 + "[]]}"),
@@ -134,6 +152,16 @@ def test_no_file_takes_much_memory(kind: str) -> None:
 )
 def test_what_could_not_be_understood_is_told(data: Callable[[], bytes], trouble: Trouble) -> None:
     assert trouble in reading.read(data()).troubles
+
+
+@pytest.mark.parametrize("depth", range(500, 1000, 25))
+def test_a_class_of_lists_in_lists_is_none(depth: int) -> None:
+    assert reading.read(png(prompt=deep_class(depth))).troubles in ((), (Trouble.UNREADABLE,))
+
+
+def test_what_follows_an_adapter_does_not_hide_it() -> None:
+    nodes = {"1": node("IPAdapterApply"), "2": node("CheckpointLoaderSimple"), "k": node("KSampler", seed=1)}
+    assert reading.read(png(prompt=json.dumps(nodes))).beyond == ("IPAdapter",)
 
 
 def test_texts_that_no_database_takes_are_mended() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from django.contrib.auth.models import User
@@ -265,3 +266,16 @@ def test_boards_are_made_changed_and_listed_by_their_last_change(her: Client, ad
 
 def test_a_studio_without_boards_says_what_they_are_for(her: Client) -> None:
     assert "Put together what belongs together" in her.get(reverse("generation:boards")).content.decode()
+
+
+def test_a_search_for_many_words_is_quick(her: Client, board: Board) -> None:
+    Board.objects.filter(pk=board.pk).update(name="a b c d e f g h", description="i j k l m n o p q r s t u v w x y z")
+    began = time.process_time()
+    page = her.get(reverse("generation:boards"), {"q": " ".join("abcdefghijklmnopqrstuvwxyz")}).text
+    assert time.process_time() - began < 5 and "a b c d e f g h" in page
+
+
+@pytest.mark.parametrize("position", ["0" * 20 + "9" * 30, "9" * 5000, str(2**62)])
+def test_nothing_is_put_back_where_no_board_reaches(shots: Shots, her: Client, board: Board, position: str) -> None:
+    address = reverse("generation:board-put-back", args=[board.pk])
+    assert her.post(f"{address}?picture={shots(1)[0].pk}&position={position}").status_code == 404

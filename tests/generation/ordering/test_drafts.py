@@ -221,3 +221,7 @@ def test_a_preset_is_saved_with_a_size_of_its_own(her: Client, ink: Style) -> No
     answer = her.post(address("save-preset"), data | {"preset_name": "Odd", "width": "641"}, headers=HTMX)
     assert answer.status_code == 422 and "multiples of 8" in answer.content.decode()
     assert Preset.objects.count() == 1
+
+
+def test_a_draft_has_no_character_that_databases_refuse() -> None:
+    assert drafts.fields_of(QueryDict("prompt=a%00fox"))["prompt"] == ["afox"]

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -293,3 +294,41 @@ def test_two_who_delete_and_restore_at_once_leave_counts_that_are_right(
     deleted = sum(job.changed for job in jobs if job.work == "delete")
     restored = sum(job.changed for job in jobs if job.work == "restore")
     assert len(here()) == 32 - deleted + restored
+
+
+def test_undo_changes_only_what_the_person_may_change_by_then(shoot: Shoot, ada: User, bob: User) -> None:
+    deleted, restored = shoot(bob, 2), shoot(bob, 3)
+    GeneratedImage.everything.discard(restored)
+    ada.is_staff = True
+    ada.save()
+    done = [
+        orders.place(ada, action, Selection(tuple(keys)), {})
+        for action, keys in ((DELETE, deleted), (RESTORE, restored))
+    ]
+    assert [job.changed for job in done] == [2, 3] and here() == set(restored)
+    ada.is_staff = False
+    ada.save()
+    assert [orders.undo(ada, job).changed for job in done] == [0, 0] and here() == set(restored)
+
+
+def test_undo_of_few_changes_among_very_many_pictures_does_not_keep_a_page_waiting(
+    shoot: Shoot, ada: User, her: Client
+) -> None:
+    keys = shoot(ada, 2)
+    at = timezone.now()
+    GeneratedImage.everything.discard(keys, at)
+    job = PictureJob.objects.create(owner=ada, work="delete", total=40_002, report={"changed": 2, "left": {}})
+    Slice.objects.create(job=job, number=0, pictures=keys, changed={"at": at.isoformat(), "pictures": keys})
+    others = {"pictures": list(range(10**6, 10**6 + 500)), "changed": {"at": "", "pictures": []}}
+    Slice.objects.bulk_create(Slice(job=job, number=number, **others) for number in range(1, 81))
+    job.start("worker")
+    job.complete()
+    her.post(reverse("generation:bulk-undo", args=[job.pk]), headers=HTMX)
+    back = PictureJob.objects.get(undo_of=job)
+    assert back.is_active
+    bulk_jobs.work()
+    assert here() == set(keys)
+
+
+def test_a_frozen_filter_has_no_character_that_databases_refuse() -> None:
+    assert Selection.read(QueryDict("upto=5&filters=q%3Dfox%00")).filters == "q=fox"

@@ -109,3 +109,13 @@ def test_a_board_that_is_gone_meanwhile_changes_nothing(shoot: Shoot, ada: User,
     assert "0 pictures are off the board again." in undo(her)
     assert len(boards.page(bob, board, None, 9)) == 2
     assert signed_in(bob).get(board.get_absolute_url()).status_code == 200
+
+
+def test_a_curator_takes_back_nobody_elses_favourites(shoot: Shoot, ada: User, bob: User, her: Client) -> None:
+    keys = shoot(ada, 3)
+    press(her, "favourite", keys)
+    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    marks.set_favourite(bob, keys, True)
+    assert "There is nothing to take back." in undo(signed_in(bob))
+    assert all(set(marks.of(each, keys)) == set(keys) for each in (ada, bob))
+    assert "3 pictures are no favourites again." in undo(her)

@@ -145,6 +145,13 @@ def test_a_take_over_can_be_removed_and_put_back(ada: User, folder: Path) -> Non
     assert not GeneratedImage.objects.filter(pk=older.pk).exists()  # somebody had deleted it before
 
 
+def test_removing_a_take_over_twice_does_not_lose_what_undo_brings_back(ada: User, folder: Path) -> None:
+    job = taken(ada, folder)
+    twice = TakeOver.objects.get(pk=job.pk)
+    assert (removing.remove(job), removing.remove(twice)) == (3, 0)
+    assert removing.put_back(TakeOver.objects.get(pk=job.pk)) == 3
+
+
 def test_a_batch_is_stored_as_a_whole_or_not_at_all(
     ada: User, tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
