@@ -80,7 +80,13 @@ def allowed(text: str) -> Path:
     """The folder of this name, if it is in one of `allowed_roots`, links followed. Raises NotAllowed."""
     if "\0" in text or not text.strip():
         raise NotAllowed("gone")
-    roots = allowed_roots()
+    try:
+        return _inside_of(allowed_roots(), text)
+    except (OSError, RuntimeError) as error:  # a name that is too long, a home of nobody, links in a circle
+        raise NotAllowed("gone") from error
+
+
+def _inside_of(roots: list[Path], text: str) -> Path:
     place = Path(text.strip()).expanduser()
     candidates = [place] if place.is_absolute() else [root / place for root in roots]
     inside = [found for each in candidates if any((found := each.resolve()).is_relative_to(root) for root in roots)]

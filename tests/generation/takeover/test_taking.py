@@ -152,6 +152,14 @@ def test_removing_a_take_over_twice_does_not_lose_what_undo_brings_back(ada: Use
     assert removing.put_back(TakeOver.objects.get(pk=job.pk)) == 3
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "~nobody-of-this-name", "circle"])
+def test_a_folder_that_no_disk_can_have_is_not_there(tmp_path: Path, settings: Any, name: str) -> None:
+    settings.TAKEOVER_FOLDERS = [str(tmp_path)]
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(files.NotAllowed):
+        files.allowed(name)
+
+
 def test_a_batch_is_stored_as_a_whole_or_not_at_all(
     ada: User, tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
