@@ -13,6 +13,7 @@ from typing import Any, Self
 from stylestudio.text import plain
 
 MOST_JSON = 4 * 2**20  # characters of a JSON text that is read; graphs with a thousand nodes have a quarter of it
+MOST_PARTS = 500_000  # lists and objects in it, each of which costs memory and time
 MOST_WORDS = 20_000  # characters of a prompt
 MOST_NAME = 255  # characters of a name
 MOST_LORAS = 40
@@ -126,6 +127,8 @@ def json_of(text: str) -> Any:
     """The JSON in a text, None if there is none; some programs write a label in front of it. Raises nothing."""
     start = text.find("{", 0, 64)
     if start < 0 or len(text) > MOST_JSON or text[:start].strip().lower() not in {"", "prompt:", "workflow:"}:
+        return None
+    if text.count("[") + text.count("{") > MOST_PARTS:
         return None
     try:
         return json.loads(text[start:].rstrip("\0 \r\n\t"))
