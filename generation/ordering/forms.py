@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from generation.engines import roster
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.ordering.references import add_reference
+from generation.ordering.references import add_reference, of_ticket, ticket
 from generation.pictures import graphs
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -187,7 +187,7 @@ class OrderForm(StudioForm):
     # What the page says of these it says where they stand.
     style = forms.CharField(required=False, widget=forms.HiddenInput)  # what is wrong with the mix; see `picked`
     preset = forms.CharField(required=False, max_length=MOST_NAME, widget=forms.HiddenInput)
-    reference_id = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    reference_id = forms.CharField(required=False, widget=forms.HiddenInput)  # see `references.ticket`
     request_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -248,7 +248,7 @@ class OrderForm(StudioForm):
             except BadPicture as error:
                 self.add_error("reference", str(error))
                 return None
-        found = Reference.objects.filter(pk=cleaned.get("reference_id") or 0).first()
+        found = of_ticket(cleaned.get("reference_id"), self.user)
         if found is None:
             self.add_error("reference", _("Choose a picture to start from."))
         return found
@@ -276,7 +276,7 @@ class OrderForm(StudioForm):
         )
 
 
-def initial_of(order: Order) -> dict[str, Any]:
+def initial_of(order: Order, user: User) -> dict[str, Any]:
     """The form's values for an order: what is absent there is absent here too."""
     return {
         "mode": order.mode,
@@ -290,7 +290,7 @@ def initial_of(order: Order) -> dict[str, Any]:
         "sampler": order.sampler,
         "scheduler": order.scheduler,
         "denoise": order.denoise if order.reference else graphs.DENOISE,
-        "reference_id": order.reference.pk if order.reference else None,
+        "reference_id": ticket(order.reference.pk, user) if order.reference else None,
         "mix": order.mix,
         "before": order.frame.prefix,
         "after": order.frame.suffix,

@@ -14,11 +14,11 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, base_checkpoints, forms
-from generation.ordering.forms import OrderForm, row_number
+from generation.ordering import availability, base_checkpoints, forms, references
+from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import estimates, graphs
-from generation.pictures.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
+from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
 from styles.models import Preset, Style
 from stylestudio import __version__
@@ -112,8 +112,7 @@ def around(form: OrderForm) -> dict[str, Any]:
     """Everything the page shows around the form, for its current values."""
     values = {name: form[name].value() for name in form.fields}
     prompt = str(values["prompt"] or "")
-    number = row_number(str(values["reference_id"] or ""))
-    reference = Reference.objects.filter(pk=number).first() if number else None
+    reference = references.of_ticket(values["reference_id"], form.user)
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
@@ -136,7 +135,7 @@ def around(form: OrderForm) -> dict[str, Any]:
             _whole(values["steps"], graphs.STEPS),
             str(values["mode"]),
         ),
-        "reference": reference,
+        **references.shown(reference, form.user),
         "request_id": uuid.uuid4(),
     }
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -35,6 +36,31 @@ def reference_from(picture: GeneratedImage, user: User) -> Reference:
         ) from None
     Reference.objects.filter(pk=reference.pk).update(picture=picture)
     return reference
+
+
+def ticket(reference: int, user: User) -> str:
+    """What forms of this person call a reference by its key: equal pixels are stored once, whoever may see them, and
+    a key alone would show anybody what somebody else started from.
+    """
+    return _signer(user).sign(str(reference))
+
+
+def of_ticket(text: object, user: User) -> Reference | None:
+    """The reference; None if the text is no ticket of this person, or the reference is gone."""
+    try:
+        key = _signer(user).unsign(str(text))
+    except BadSignature:
+        return None
+    return Reference.objects.filter(pk=key).first()
+
+
+def _signer(user: User) -> Signer:
+    return Signer(salt=f"reference of {user.pk}")
+
+
+def shown(reference: Reference | None, user: User) -> dict[str, Any]:
+    """The template context of `_reference.html`."""
+    return {"reference": reference, "ticket": ticket(reference.pk, user) if reference else ""}
 
 
 def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple[int, str]]:

@@ -20,9 +20,8 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
-from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files
+from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, references
 from generation.ordering.orders import Ingredient, Order
-from generation.ordering.references import add_reference, reference_from
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
@@ -66,7 +65,8 @@ def generate(request: StudioRequest) -> HttpResponse:
         return _invalid(request, form)
     if not request.htmx:
         return redirect(task)
-    context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
+    context = {"job": task, "request_id": uuid.uuid4(), "form": form, "oob": True}
+    context |= references.shown(task.reference, request.user)
     return render(request, "generation/ordering/_placed.html", context)
 
 
@@ -74,7 +74,7 @@ def _keep(data: QueryDict, form: forms.OrderForm) -> None:
     """Remember the form, with the picture to start from if that came with it as a file."""
     if form.is_bound and (chosen := form.cleaned_data.get("picture")):
         data = data.copy()
-        data["reference_id"] = str(chosen.pk)
+        data["reference_id"] = references.ticket(chosen.pk, form.user)
     drafts.keep(data, form.user)
 
 
@@ -99,7 +99,7 @@ def compose(request: StudioRequest) -> HttpResponse:
     if not request.htmx:
         form.is_valid()  # a chosen file must not be lost
         if chosen := form.cleaned_data["picture"]:
-            values["reference_id"] = chosen.pk
+            values["reference_id"] = references.ticket(chosen.pk, request.user)
         _keep(data, form)
         return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
     if "renew" not in data:
@@ -157,14 +157,14 @@ def save_preset(request: StudioRequest) -> HttpResponse:
 def reference(request: StudioRequest) -> HttpResponse:
     """Store a reference as soon as it is chosen, so that errors show before Generate."""
     file = request.FILES.get("reference")
-    return _taken(request, lambda: add_reference(file, request.user) if file else None)
+    return _taken(request, lambda: references.add_reference(file, request.user) if file else None)
 
 
 @require_POST
 def reference_from_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Start from a picture of the gallery, and keep the rest of the form."""
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
-    return _taken(request, lambda: reference_from(picture, request.user))
+    return _taken(request, lambda: references.reference_from(picture, request.user))
 
 
 def _taken(request: StudioRequest, take: Callable[[], Reference | None]) -> HttpResponse:
@@ -173,7 +173,7 @@ def _taken(request: StudioRequest, take: Callable[[], Reference | None]) -> Http
     context: dict[str, Any] = {"form": form}
     status = 200
     try:
-        context["reference"] = take()
+        context |= references.shown(take(), request.user)
     except BadPicture as error:
         forms.say(form, "reference", str(error))
         status = 422
@@ -365,7 +365,7 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     elif (slug := query.get("style")) and (mix := _one(slug, request)):
         values |= {"mix": mix, "lost": ""}
     if pk := picture_files.started_from(query.get("start", "")):
-        values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": pk}
+        values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(pk, request.user)}
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
     if number := query.get("preset"):
@@ -398,7 +398,7 @@ def _again(order: Order, request: StudioRequest) -> dict[str, Any]:
 
     With ?seed=new it is let go.
     """
-    values = forms.initial_of(order)
+    values = forms.initial_of(order, request.user)
     is_let_go = request.GET.get("seed") == "new"
     return values | ({"seed": None} if is_let_go else {"let_go": f"?{request.GET.urlencode()}&seed=new"})
 
@@ -415,11 +415,11 @@ def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
 def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
-        found = reference_from(picture, request.user)
+        found = references.reference_from(picture, request.user)
     except BadPicture as error:
         messages.warning(request, str(error))
         return {}
-    return {"mode": GenerationTask.Mode.IMAGE, "reference_id": found.pk}
+    return {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(found.pk, request.user)}
 
 
 def _press(data: QueryDict, user: User) -> None:
@@ -443,15 +443,15 @@ def _press(data: QueryDict, user: User) -> None:
         data["reference_id"] = ""
     if "dice" in data:
         data["seed"] = str(forms.random_seed())
-    _press_size(data)
+    _press_size(data, user)
 
 
-def _press_size(data: QueryDict) -> None:
+def _press_size(data: QueryDict, user: User) -> None:
     """Take the shape of the reference, or swap the sides."""
     if "own_shape" in data:
-        number = forms.row_number(data.get("reference_id", "")) or 0
-        for shape in (found.fitting for found in Reference.objects.filter(pk=number)):
-            sides = forms.size_values(shape.width, shape.height)
+        found = references.of_ticket(data.get("reference_id", ""), user)
+        if found:
+            sides = forms.size_values(found.fitting.width, found.fitting.height)
             _fill(data, {name: str(value) for name, value in sides.items()})
     if "swap" in data:
         data["width"], data["height"] = data.get("height", ""), data.get("width", "")

@@ -15,9 +15,9 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
-from generation.ordering import orders
+from generation.ordering import orders, references
 from generation.ordering.orders import Order
-from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, Reference
 from tests.pages import tight
 
 HTMX = {"HX-Request": "true"}
@@ -94,6 +94,11 @@ def place(user: User, **changes: Any) -> GenerationTask:
     """A waiting task."""
     asked: dict[str, Any] = {"prompt": "a fox", "count": 2, "seed": 5} | changes
     return orders.place(Order(**asked), user)
+
+
+def adas_ticket() -> str:
+    """What Ada's form calls the one reference that there is."""
+    return references.ticket(Reference.objects.get().pk, User.objects.get(username="ada"))
 
 
 def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:

@@ -17,7 +17,7 @@ from generation.ordering import drafts
 from generation.ordering.models import Draft
 from generation.pictures.models import GenerationTask, Reference
 from styles.models import Preset, Style
-from tests.generation.browsing import HTMX, VALID, address, as_posted, picture_of, place, signed_in, upload
+from tests.generation.browsing import HTMX, VALID, adas_ticket, address, as_posted, picture_of, place, signed_in, upload
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_generate_is_remembered_too_with_and_without_a_script(her: Client) -> No
 def test_a_picture_that_was_sent_as_a_file_is_kept_and_the_file_is_not(her: Client) -> None:
     her.post(address("compose"), WRITTEN | {"mode": "image", "reference": upload(), "request_id": "x"})
     [draft] = Draft.objects.all()
-    assert draft.fields["reference_id"] == [str(Reference.objects.get().pk)]
+    assert draft.fields["reference_id"] == [adas_ticket()]
     assert not {"reference", "request_id", "csrfmiddlewaretoken"} & draft.fields.keys()
 
 
@@ -149,7 +149,7 @@ def test_a_style_of_the_address_becomes_the_mix_and_the_rest_stays(her: Client, 
 def test_a_reference_of_the_address_keeps_prompt_and_styles(her: Client, ada: User, ink: Style) -> None:
     change(her, style=[ink.pk])
     form = shown(her, reference=picture_of(place(ada)).pk)
-    assert form["mode"] == ["image"] and form["reference_id"] == [str(Reference.objects.get().pk)]
+    assert form["mode"] == ["image"] and form["reference_id"] == [adas_ticket()]
     assert form["prompt"] == ["a blue teapot"] and form["style"] == [str(ink.pk)]
 
 
@@ -172,7 +172,7 @@ def test_settings_that_are_used_again_replace_all(her: Client, ada: User, ink: S
 def test_a_picture_becomes_the_reference_without_leaving_the_page(her: Client, ada: User, bob: User) -> None:
     picture = picture_of(place(ada))
     html = her.post(address("reference-from", picture.pk), headers=HTMX).content.decode()
-    assert f'name="reference_id" value="{Reference.objects.get().pk}"' in html and 'id="reference"' in html
+    assert f'name="reference_id" value="{adas_ticket()}"' in html and 'id="reference"' in html
     picture.file.delete(save=False)
     type(picture).objects.update(file="outputs/gone.png")
     answer = her.post(address("reference-from", picture.pk), headers=HTMX)
@@ -209,8 +209,8 @@ def test_sides_are_swapped_and_the_shape_of_the_reference_is_taken_without_a_scr
     assert re.search(r'name="width"[^>]*\svalue="1000"', html) and re.search(r'name="height"[^>]*\svalue="640"', html)
     her.post(address("reference"), {"reference": upload()}, headers=HTMX)
     Reference.objects.update(width=3000, height=2000)
-    reference = Reference.objects.get()
-    html = her.post(address("compose"), data | {"own_shape": "1", "reference_id": str(reference.pk)}).content.decode()
+    Reference.objects.get()
+    html = her.post(address("compose"), data | {"own_shape": "1", "reference_id": adas_ticket()}).content.decode()
     assert as_posted(html)["width"] == ["1256"] and as_posted(html)["height"] == ["840"]
 
 

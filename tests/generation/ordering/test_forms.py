@@ -93,7 +93,9 @@ def test_an_order_fills_the_form_and_comes_back_as_it_was(ada: User) -> None:
         prompt="a", negative="b", width=1216, height=832, count=3, seed=0, steps=7, cfg=2.5, sampler="lcm",
         scheduler="karras",
     )  # fmt: skip
-    values = {name: "" if value is None else value for name, value in forms.initial_of(order).items() if name != "mix"}
+    values = {
+        name: "" if value is None else value for name, value in forms.initial_of(order, ada).items() if name != "mix"
+    }
     form = OrderForm(posted(**values), user=ada)
     assert form.is_valid(), form.errors
     assert form.order() == order

@@ -16,7 +16,7 @@ from hypothesis.extra.django import TestCase
 
 from generation.pictures.models import EnginePrompt, GenerationTask, Reference
 from styles.models import Style
-from tests.generation.browsing import HTMX, VALID, address, picture_of, place, signed_in, upload
+from tests.generation.browsing import HTMX, VALID, adas_ticket, address, picture_of, place, signed_in, upload
 from tests.pages import page
 
 pytestmark = pytest.mark.django_db
@@ -197,12 +197,12 @@ def test_the_buttons_of_the_form_do_what_they_say(her: Client, ink: Style, heade
 
 def test_without_javascript_a_chosen_file_is_kept_and_can_be_removed(her: Client) -> None:
     html = her.post(address("compose"), VALID | {"mode": "image", "reference": upload()}).content.decode()
-    stored = Reference.objects.get()
-    assert f'name="reference_id" value="{stored.pk}"' in html
-    kept = her.post(address("compose"), VALID | {"mode": "image", "reference_id": stored.pk}).content.decode()
-    assert f'name="reference_id" value="{stored.pk}"' in kept
+    Reference.objects.get()
+    assert f'name="reference_id" value="{adas_ticket()}"' in html
+    kept = her.post(address("compose"), VALID | {"mode": "image", "reference_id": adas_ticket()}).content.decode()
+    assert f'name="reference_id" value="{adas_ticket()}"' in kept
     removed = her.post(
-        address("compose"), VALID | {"mode": "image", "reference_id": stored.pk, "clear_reference": "1"}
+        address("compose"), VALID | {"mode": "image", "reference_id": adas_ticket(), "clear_reference": "1"}
     ).content.decode()
     assert 'name="reference_id"' not in removed
 

@@ -13,7 +13,7 @@ from generation.ordering.orders import Ingredient
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from styles.models import Style
 from stylestudio.people.visibility import Visibility
-from tests.generation.browsing import HTMX, address, as_posted, picture_of, place, signed_in, upload
+from tests.generation.browsing import HTMX, adas_ticket, address, as_posted, picture_of, place, signed_in, upload
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,7 @@ def test_an_image_job_is_taken_up_with_its_reference(her: Client, ada: User) -> 
 
 def test_a_picture_becomes_the_reference(her: Client, ada: User) -> None:
     html = her.get("/", {"reference": picture_of(place(ada)).pk}).content.decode()
-    assert f'name="reference_id" value="{Reference.objects.get().pk}"' in html
+    assert f'name="reference_id" value="{adas_ticket()}"' in html
     assert re.search(r'id="mode-image"[^>]*\schecked', html)
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from PIL import Image
 
 from generation.pictures.models import GenerationTask, Reference
-from tests.generation.browsing import HTMX, VALID, address, png, upload
+from tests.generation.browsing import HTMX, VALID, adas_ticket, address, png, upload
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def test_a_good_reference_is_stored_once_and_shown(her: Client) -> None:
         assert response.status_code == 200
         html = response.content.decode()
         assert html.strip().startswith("<div") and 'id="reference"' in html
-        assert f'name="reference_id" value="{Reference.objects.get().pk}"' in html
+        assert f'name="reference_id" value="{adas_ticket()}"' in html
     stored = Reference.objects.get()
     assert (stored.width, stored.height) == (40, 24)
     assert stored.file.storage.exists(str(stored.file.name))
@@ -94,12 +94,13 @@ def test_image_to_image_needs_a_picture_and_takes_the_stored_one(her: Client) ->
     assert refused.status_code == 422 and "Choose a picture to start from." in refused.content.decode()
     her.post(address("reference"), {"reference": upload()}, headers=HTMX)
     stored = Reference.objects.get()
-    her.post(address("generate"), VALID | {"mode": "image", "reference_id": stored.pk, "denoise": "0.35"}, headers=HTMX)
+    sent = VALID | {"mode": "image", "reference_id": adas_ticket(), "denoise": "0.35"}
+    her.post(address("generate"), sent, headers=HTMX)
     task = GenerationTask.objects.get()
     assert (task.mode, task.reference, task.denoise) == ("image", stored, 0.35)
 
 
 def test_text_to_image_takes_no_reference_along(her: Client) -> None:
     her.post(address("reference"), {"reference": upload()}, headers=HTMX)
-    her.post(address("generate"), VALID | {"reference_id": Reference.objects.get().pk}, headers=HTMX)
+    her.post(address("generate"), VALID | {"reference_id": adas_ticket()}, headers=HTMX)
     assert GenerationTask.objects.get().reference is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
@@ -17,6 +19,7 @@ from generation.ordering import orders, references
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, Reference
 from stylestudio.images.decoding import BadPicture
+from tests.generation.browsing import HTMX, VALID, address, png
 
 pytestmark = pytest.mark.django_db
 
@@ -93,3 +96,19 @@ def test_a_picture_of_the_gallery_becomes_a_reference(ada: User, media: Path) ->
     made.file.storage.delete(str(made.file.name))
     with pytest.raises(BadPicture, match="missing"):
         references.reference_from(GeneratedImage.objects.get(), ada)
+
+
+def test_a_reference_is_shown_only_to_those_who_chose_it(her: Client, ada: User, people: Callable[..., User]) -> None:
+    bob = people("bob")
+    secret = references.add_reference(io.BytesIO(png()), bob)
+    mine = {"mode": "image", "prompt": "a fox"}
+    for guess in (str(secret.pk), references.ticket(secret.pk, bob), f"{secret.pk}:", ""):
+        answer = her.post(address("compose"), VALID | mine | {"reference_id": guess}).content.decode()
+        assert secret.file.url not in answer
+        assert her.post(address("generate"), VALID | mine | {"reference_id": guess}, headers=HTMX).status_code == 422
+        her.post(address("draft"), VALID | mine | {"reference_id": guess})
+        assert secret.file.url not in her.get("/").content.decode()
+    # Whoever has the same pixels has chosen them too.
+    assert references.add_reference(io.BytesIO(png()), ada) == secret
+    own = references.ticket(secret.pk, ada)
+    assert secret.file.url in her.post(address("compose"), VALID | mine | {"reference_id": own}).content.decode()
