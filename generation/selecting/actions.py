@@ -40,8 +40,8 @@ class Action:
     before by `prepare(user, pictures, parameters)`, outside of the transaction. `undo(user, changed)` takes back what
     was changed and is still so, and returns the number. `form(data, user=…)` asks for the parameters: its
     `cleaned_data`, as JSON. `done` and `undone` say it in words, `left` has the words for each reason. `icon` is one of
-    the sprite, `key` a letter that presses the button, `place` the wall on which it is offered. What `is_personal`
-    changes what belongs to whoever did it, and nobody else takes it back.
+    the sprite, `key` a letter that presses the button, `place` the wall on which it is offered. What
+    `is_personal` changes belongs to whoever did it: others neither see the work nor take it back.
     """
 
     name: str

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from generation.pictures.models import GenerationTask
 from generation.selecting import bulk_jobs
-from generation.selecting.actions import SLICE, Action
+from generation.selecting.actions import SLICE, Action, find
 from generation.selecting.models import DOWNLOAD, PictureJob, Slice
 from generation.selecting.selection import Selection
 from stylestudio.live import publisher
 from stylestudio.people import projects
+from stylestudio.people.visibility import Visibility
 
 NOBODY = "request"  # who works on what is done at once
 LINKED_AT_ONCE = 10_000  # pictures whose keys are put into slices while the person waits
@@ -95,9 +96,11 @@ def _store(
     selection: Selection | None = None,
 ) -> PictureJob:  # fmt: skip
     is_filter = bool(selection and selection.is_filter)
+    action = find(work)
     job: PictureJob = PictureJob.objects.create(
         project_id=projects.of(user),
         owner=user,
+        visibility=Visibility.PRIVATE if action and action.is_personal else Visibility.TEAM,
         work=work,
         parameters=dict(parameters),
         filters=selection.filters if selection else "",

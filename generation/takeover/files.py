@@ -6,7 +6,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -102,6 +102,7 @@ def folder(place: Path) -> Source:
     """The pictures in a folder and the folders in it, by path. Links are refused. Raises NotAllowed."""
     found = Source()
     try:
+        os.scandir(place).close()
         for path, entry in _walk(place):
             _sort_in(found, str(PurePosixPath(path.relative_to(place))), path, entry)
             if len(found.files) > MOST_FILES:
@@ -112,20 +113,28 @@ def folder(place: Path) -> Source:
     return found
 
 
-def _walk(place: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    with os.scandir(place) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
+def _walk(place: Path) -> Iterator[tuple[Path, os.stat_result | None]]:
+    """What is in a folder and the folders in it; None about what cannot be read."""
+    try:
+        with os.scandir(place) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        yield place, None
+        return
     for entry in ordered:
         if entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith("."):
                 yield from _walk(Path(entry.path))
         else:
-            yield Path(entry.path), entry.stat(follow_symlinks=False)
+            with suppress(FileNotFoundError):  # gone meanwhile
+                yield Path(entry.path), entry.stat(follow_symlinks=False)
 
 
-def _sort_in(found: Source, name: str, path: Path, about: os.stat_result) -> None:
+def _sort_in(found: Source, name: str, path: Path, about: os.stat_result | None) -> None:
     shown = plain.name(plain.storable(os.fsencode(name).decode("utf-8", "replace")))[-500:] or "?"
-    if not shown.lower().endswith(SUFFIXES) or PurePosixPath(shown).name.startswith("."):
+    if about is None:
+        found.refused.append((shown, _UNREADABLE))
+    elif not shown.lower().endswith(SUFFIXES) or PurePosixPath(shown).name.startswith("."):
         found.skipped += 1
     elif not stat.S_ISREG(about.st_mode):
         found.refused.append((shown, _LINK))

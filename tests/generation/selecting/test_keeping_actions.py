@@ -80,6 +80,15 @@ def test_pictures_are_put_on_a_board_in_their_order_or_on_a_new_one(shoot: Shoot
     assert {place.picture_id for place in boards.page(ada, made, None, 9)} == set(keys)
 
 
+def test_what_somebody_marks_is_nobody_elses_business(shoot: Shoot, ada: User, bob: User, her: Client) -> None:
+    keys = shoot(ada, 2)
+    for work, fields in (("favourite", {}), ("stars", {"asked": "1", "stars": "2"})):
+        press(her, work, keys, **fields)
+        done = PictureJob.objects.order_by("-pk")[0]
+        assert signed_in(bob).get(done.get_absolute_url()).status_code == 404
+        assert undo(her) and not PictureJob.objects.visible_to(bob).exists()
+
+
 def test_a_board_has_to_be_chosen_or_named(shoot: Shoot, ada: User, her: Client) -> None:
     keys = shoot(ada, 1)
     answer = her.post(ACT, {"work": "board", "pictures": str(keys[0]), "asked": "1", "board": "", "name": " "})
@@ -111,10 +120,12 @@ def test_a_board_that_is_gone_meanwhile_changes_nothing(shoot: Shoot, ada: User,
     assert signed_in(bob).get(board.get_absolute_url()).status_code == 200
 
 
-def test_a_curator_takes_back_nobody_elses_favourites(shoot: Shoot, ada: User, bob: User, her: Client) -> None:
+def test_an_owner_of_the_studio_takes_back_nobody_elses_favourites(
+    shoot: Shoot, ada: User, bob: User, her: Client
+) -> None:
     keys = shoot(ada, 3)
     press(her, "favourite", keys)
-    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    User.objects.filter(pk=bob.pk).update(is_staff=True, is_superuser=True)
     marks.set_favourite(bob, keys, True)
     assert "There is nothing to take back." in undo(signed_in(bob))
     assert all(set(marks.of(each, keys)) == set(keys) for each in (ada, bob))

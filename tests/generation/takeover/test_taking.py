@@ -91,6 +91,22 @@ def test_a_folder_becomes_pictures_with_what_their_files_tell(ada: User, folder:
     assert GeneratedImage.objects.get(origin__path="plain.jpg").task.prompt == "plain"
 
 
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_taken(
+    ada: User, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def closed(place: Path) -> Any:
+        if place.name == "day two":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    job = taken(ada, folder)
+    assert job.status == "completed" and job.report["taken"]
+    assert ["day two", "It cannot be read."] in job.report["refused"]
+
+
 def test_what_was_taken_over_is_found_and_has_a_thumbnail(ada: User, folder: Path, her: Client) -> None:
     taken(ada, folder)
     assert [picture.task.checkpoint for picture in wall.pictures(ada, wall.Filters(words="雪")).newest(9)] == [
