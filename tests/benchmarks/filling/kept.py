@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 LEAST = 250  # pictures that one person marked, and on the large board
 LEAST_BOARDS = 30
+AT_ONCE = 10_000  # keys in one statement
 Picture = tuple[int, int, int]  # key, project and moment
 
 
@@ -23,9 +25,11 @@ def fill(table: type[Any], dice: random.Random, people: Sequence[int], share: fl
 
     latest = GeneratedImage.objects.filter(project=1).order_by("-pk")
     newest = list(_pictures(latest[: max(LEAST, int(20_000 * share))]))
-    others = GeneratedImage.everything.filter(pk__in=_sample(dice, GeneratedImage, max(500, int(300_000 * share))))
+    sample = _sample(dice, GeneratedImage, max(500, int(300_000 * share)))
+    parts = (sample[begin : begin + AT_ONCE] for begin in range(0, len(sample), AT_ONCE))
+    others = chain.from_iterable(_pictures(GeneratedImage.everything.filter(pk__in=part)) for part in parts)
     marked = {(picture, people[4]): (picture, project, moment) for picture, project, moment in newest[:LEAST]}
-    for picture, project, moment in _pictures(others):
+    for picture, project, moment in others:
         person = people[min(int(dice.expovariate(0.2)), len(people) - 1)]
         marked.setdefault((picture, person), (picture, project, moment))
     table(Mark, person_id=0, picture_id=0, moment=0).write(
