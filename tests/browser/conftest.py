@@ -116,8 +116,11 @@ class Studio:
 
     def empty_forms(self) -> None:
         """The form remembers what was in it, but no story goes on with what another one left."""
-        with closing(sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=30)) as database, database:
-            database.execute("DELETE FROM ordering_draft")
+        # A page that was just closed may still tell of its last words.
+        for pause in (0.3, 0):
+            with closing(sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=30)) as database, database:
+                database.execute("DELETE FROM ordering_draft")
+            time.sleep(pause)
 
     def first_run_link(self) -> str:
         """The one-time address that the console shows."""
@@ -238,7 +241,7 @@ def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
 
     def open_page(studio: Studio, name: str | None = "ada", path: str = "/", **options: Any) -> Page:
         width = options.pop("width", 1440)
-        if not contexts:
+        if not contexts and path == "/":
             studio.empty_forms()
         context = browser.new_context(reduced_motion="reduce", viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(15_000)
