@@ -67,6 +67,11 @@ class Action:
         return [self.left[reason](number) for reason, number in left.items() if number and reason in self.left]
 
 
+def counted(words: Number) -> Number:
+    """Sentences that `words` gives for a number, with `%(number)s` filled in."""
+    return lambda number: words(number) % {"number": f"{number:,}"}
+
+
 def known() -> dict[str, Action]:
     """All actions by name, in the order in which rooms list them."""
     return {action.name: action for action in rooms.contributed("picture_actions")}

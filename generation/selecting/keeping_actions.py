@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -15,16 +15,12 @@ from generation.keeping import boards, marks
 from generation.keeping.forms import NewBoardForm
 from generation.keeping.marks import Marks
 from generation.keeping.models import MOST_STARS, Board
-from generation.selecting.actions import Action, Outcome
+from generation.selecting.actions import Action, Outcome, counted
 from generation.selecting.selection import visible_of
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import Segments
 
 MOST_OFFERED = 100  # boards, the last changed ones
-
-
-def _counted(one: Callable[[int], str]) -> Callable[[int], str]:
-    return lambda number: one(number) % {"number": f"{number:,}"}
 
 
 # --- Favourites and stars, each person's own
@@ -126,15 +122,15 @@ FAVOURITE = Action(
     button=_("Favourite"),
     icon="heart",
     key="f",
-    done=_counted(
+    done=counted(
         lambda n: ngettext("%(number)s picture is a favourite now.", "%(number)s pictures are favourites now.", n)
     ),
-    undone=_counted(
+    undone=counted(
         lambda n: ngettext(
             "%(number)s picture is no favourite again.", "%(number)s pictures are no favourites again.", n
         )
     ),
-    left={"same": _counted(lambda n: ngettext("%(number)s was one already.", "%(number)s were already.", n))},
+    left={"same": counted(lambda n: ngettext("%(number)s was one already.", "%(number)s were already.", n))},
     apply=_favourite,
     undo=_unmark,
     is_personal=True,
@@ -144,15 +140,15 @@ STARS = Action(
     title=_("Give stars"),
     button=_("Stars"),
     icon="star",
-    done=_counted(
+    done=counted(
         lambda n: ngettext("%(number)s picture has its stars now.", "%(number)s pictures have their stars now.", n)
     ),
-    undone=_counted(
+    undone=counted(
         lambda n: ngettext(
             "%(number)s picture has its stars of before.", "%(number)s pictures have their stars of before.", n
         )
     ),
-    left={"same": _counted(lambda n: ngettext("%(number)s had as many.", "%(number)s had as many.", n))},
+    left={"same": counted(lambda n: ngettext("%(number)s had as many.", "%(number)s had as many.", n))},
     apply=_stars,
     undo=_unmark,
     is_personal=True,
@@ -164,17 +160,17 @@ BOARD = Action(
     button=_("Board"),
     icon="board",
     key="b",
-    done=_counted(
+    done=counted(
         lambda n: ngettext("%(number)s picture is on the board now.", "%(number)s pictures are on the board now.", n)
     ),
-    undone=_counted(
+    undone=counted(
         lambda n: ngettext(
             "%(number)s picture is off the board again.", "%(number)s pictures are off the board again.", n
         )
     ),
     left={
-        "there": _counted(lambda n: ngettext("%(number)s was on it already.", "%(number)s were on it already.", n)),
-        "gone": _counted(
+        "there": counted(lambda n: ngettext("%(number)s was on it already.", "%(number)s were on it already.", n)),
+        "gone": counted(
             lambda n: ngettext(
                 "The board of %(number)s is not there any more.", "The board of %(number)s is not there any more.", n
             )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet
-from generation.selecting.actions import TRASH, Action, Outcome
+from generation.selecting.actions import TRASH, Action, Outcome, counted
 from stylestudio.people.access import is_curator
 
 
@@ -68,32 +68,12 @@ def _mark_tasks(pictures: Sequence[int]) -> None:
     GenerationTask.everything.filter(pk__in=tasks).update(version=F("version") + 1, updated_at=timezone.now())
 
 
-def _deleted(number: int) -> str:
-    words = ngettext("%(number)s picture is deleted.", "%(number)s pictures are deleted.", number)
-    return words % {"number": f"{number:,}"}
-
-
-def _back(number: int) -> str:
-    words = ngettext("%(number)s picture is back.", "%(number)s pictures are back.", number)
-    return words % {"number": f"{number:,}"}
-
-
-def others(number: int) -> str:
-    """A sentence about pictures that only their makers and curators may change."""
-    words = ngettext("%(number)s is somebody else's.", "%(number)s are other people's.", number)
-    return words % {"number": f"{number:,}"}
-
-
-def _deleted_before(number: int) -> str:
-    words = ngettext("%(number)s was deleted already.", "%(number)s were deleted already.", number)
-    return words % {"number": f"{number:,}"}
-
-
-def _here_before(number: int) -> str:
-    words = ngettext("%(number)s was not in the trash.", "%(number)s were not in the trash.", number)
-    return words % {"number": f"{number:,}"}
-
-
+_deleted = counted(lambda n: ngettext("%(number)s picture is deleted.", "%(number)s pictures are deleted.", n))
+_back = counted(lambda n: ngettext("%(number)s picture is back.", "%(number)s pictures are back.", n))
+# Only their makers and curators may change them.
+others = counted(lambda n: ngettext("%(number)s is somebody else's.", "%(number)s are other people's.", n))
+_deleted_before = counted(lambda n: ngettext("%(number)s was deleted already.", "%(number)s were deleted already.", n))
+_here_before = counted(lambda n: ngettext("%(number)s was not in the trash.", "%(number)s were not in the trash.", n))
 DELETE = Action(
     name="delete",
     title=_("Delete pictures"),

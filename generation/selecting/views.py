@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
+from generation.keeping.marks import slices
 from generation.selecting import actions, bulk_jobs, names, orders, sidecars, zips
 from generation.selecting.forms import DownloadForm
 from generation.selecting.models import DOWNLOAD, PictureJob
@@ -31,7 +32,6 @@ from stylestudio.people.access import StudioRequest, changeable, require_maker, 
 COMPARE = "compare"
 CARD = "generation/selecting/_bulk_job.html"
 MOST_COMPARED = 4
-NEAR_KEYS = 500  # that are looked up together; for more a database may go through all
 MOST_SHOWN = 5_000  # pictures of a wall that are asked whether they are still there; whose sizes are added up
 
 
@@ -154,8 +154,8 @@ def everything(request: StudioRequest) -> HttpResponse:
 def gone(request: StudioRequest) -> JsonResponse:
     """Those of the pictures of a wall that are not there any more."""
     keys = whole_numbers(request.POST.get("pictures", "").split(","))[:MOST_SHOWN]
-    parts = [keys[begin : begin + NEAR_KEYS] for begin in range(0, len(keys), NEAR_KEYS)]
-    here = {pk for part in parts for pk in visible_of(request.user, part).values_list("pk", flat=True)}
+    # Looked up some at a time: for more a database may go through all.
+    here = {pk for some in slices(keys) for pk in visible_of(request.user, some).values_list("pk", flat=True)}
     return JsonResponse({"gone": [key for key in keys if key not in here]})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from generation.gallery.query import Filters
 from generation.gallery.views import wall_page
 from generation.pictures.models import GeneratedImage
-from generation.selecting.actions import Action, Outcome
+from generation.selecting.actions import Action, Outcome, counted
 from stylestudio.forms.fields import StudioForm
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, changeable, is_curator, may_change, visible, whole_numbers
@@ -200,38 +200,34 @@ def _take_out(user: User, changed: Mapping[str, Any]) -> int:
     return number
 
 
-def _counted(one: Callable[[int], str]) -> Callable[[int], str]:
-    return lambda number: one(number) % {"number": f"{number:,}"}
-
-
 ADD_MANY = Action(
     name="dataset",
     title=gettext_lazy("Add to a dataset"),
     button=gettext_lazy("Add to dataset"),
     icon="datasets",
-    done=_counted(
+    done=counted(
         lambda n: ngettext(
             "%(number)s picture is in the dataset now.", "%(number)s pictures are in the dataset now.", n
         )
     ),
-    undone=_counted(
+    undone=counted(
         lambda n: ngettext(
             "%(number)s picture is out of the dataset again.", "%(number)s pictures are out of the dataset again.", n
         )
     ),
     left={
-        "known": _counted(lambda n: ngettext("%(number)s was in it already.", "%(number)s were in it already.", n)),
-        "full": _counted(
+        "known": counted(lambda n: ngettext("%(number)s was in it already.", "%(number)s were in it already.", n)),
+        "full": counted(
             lambda n: ngettext(
                 "%(number)s found no room: a dataset takes 2,000.",
                 "%(number)s found no room: a dataset takes 2,000.",
                 n,
             )
         ),
-        "unread": _counted(
+        "unread": counted(
             lambda n: ngettext("The file of %(number)s cannot be read.", "The files of %(number)s cannot be read.", n)
         ),
-        "gone": _counted(
+        "gone": counted(
             lambda n: ngettext(
                 "The dataset of %(number)s is not there any more.",
                 "The dataset of %(number)s is not there any more.",
