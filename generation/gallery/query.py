@@ -30,7 +30,6 @@ from stylestudio.people.access import StudioRequest
 
 PAGE = 60
 SLICE = 2_000  # keys that are found together
-NEAR_KEYS = 500  # that are looked up together; for more a database may go through all
 NEAR = 3  # pictures that are looked at for the next one, in case one is gone
 STRIP = 12  # newest pictures on the page of a style
 # What a tile shows, and where it is on the wall: a page has sixty.
@@ -105,8 +104,8 @@ class Found:
     def _still_seen(self, keys: Sequence[int]) -> list[int]:
         """Those that are shown: entries whose facts are not known yet do not say who may see them."""
         shown = self.shown.order_by().values_list("pk", flat=True)
-        parts = [keys[begin : begin + NEAR_KEYS] for begin in range(0, len(keys), NEAR_KEYS)]
-        seen = {pk for part in parts for pk in shown.filter(pk__in=part)}
+        # Looked up some at a time: for more a database may go through all.
+        seen = {pk for some in marks.slices(keys) for pk in shown.filter(pk__in=some)}
         return [pk for pk in keys if pk in seen]
 
     def near(self, place: Place) -> tuple[list[int], list[int]]:

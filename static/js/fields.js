@@ -11,7 +11,7 @@ document.addEventListener("input", ({ target }) => {
     byId(`${target.name}-error`)?.remove();
   }
   // One of several says of itself what it stands for.
-  const said = target.dataset.text ?? (target.type === "radio" && target.closest("label").title);
+  const said = target.dataset.text ?? (target.type === "radio" && target.closest("label")?.title);
   const text = said || (target.type === "range" ? Number(target.value).toFixed(2) : target.value);
   each(`[data-shows="${CSS.escape(target.name)}"]`, (output) => (output.textContent = text));
 });
