@@ -13,7 +13,7 @@ class SelectingConfig(rooms.Room):
     name = "generation.selecting"
     label = "selecting"
     verbose_name = _("Many pictures")
-    beats = ("generation.selecting.bulk_jobs:held.renew",)
+    beats = ("generation.selecting.bulk_jobs:life.held.renew",)
     wall_bars = ("generation.selecting.views:offer_bar",)
     picture_actions = (
         "generation.selecting.keeping_actions:FAVOURITE",

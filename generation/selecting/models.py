@@ -8,17 +8,17 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from generation.selecting import actions
-from stylestudio.jobs.kinds import Job, JobQuerySet, Status
+from stylestudio.jobs.kinds import JobQuerySet, Status
+from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 
 DOWNLOAD = "download"  # the work that changes nothing and ends in a link
 ZIP_SLICES = 20  # of a zip, with 500 pictures each; more come in several
 
 
-class PictureJob(Job):
+class PictureJob(WorkerJob):
     """One action on many pictures.
 
     The pictures are in its slices. Those of a filter are put there first: all that it shows, up to the picture with the
@@ -27,6 +27,7 @@ class PictureJob(Job):
     """
 
     kind: ClassVar[str] = "pictures"
+    faults = FAULTS | {"gone": _("What it was for is not there any more.")}
 
     work = models.CharField(max_length=30)  # the name of an action, or DOWNLOAD
     parameters = models.JSONField(default=dict)
@@ -35,20 +36,16 @@ class PictureJob(Job):
     reached = models.CharField(max_length=80, blank=True)  # the key of the last picture that was put into a slice
     is_gathered = models.BooleanField(default=True)
     next_slice = models.PositiveIntegerField(default=0, editable=False)
-    done = models.PositiveIntegerField(default=0, editable=False)
-    total = models.PositiveIntegerField(default=0, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    report = models.JSONField(default=dict, editable=False)
     undo_of = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="undos", editable=False)
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["PictureJob"].as_manager()
 
-    class Meta(Job.Meta):
+    class Meta(WorkerJob.Meta):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("work on pictures")
         verbose_name_plural = _("work on pictures")
         constraints = [
-            *Job.Meta.constraints,
+            *WorkerJob.Meta.constraints,
             # One Undo; one that was cancelled or failed can be repeated.
             models.UniqueConstraint(
                 fields=["undo_of"],
@@ -56,7 +53,7 @@ class PictureJob(Job):
                 name="picturejob_one_undo",
             ),
         ]
-        indexes = [*Job.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="picturejob_list")]
+        indexes = [*WorkerJob.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="picturejob_list")]
 
     def __str__(self) -> str:
         return self.title
@@ -109,31 +106,29 @@ class PictureJob(Job):
         return bool(action and action.undo and self.changed and not self.undo_of_id)
 
     @property
-    def look(self) -> str:
-        """Its state on pages: waiting, running, done, partial, failed or cancelled."""
-        names = {"queued": "waiting", "completed": "partial" if self.left else "done"}
-        return names.get(self.status, str(self.status))
+    def cancel_url(self) -> str:
+        """The address that cancels it."""
+        return reverse("generation:bulk-cancel", args=[self.pk])
+
+    @property
+    def outcome(self) -> str:
+        """What was done, and what was left and why."""
+        return self.said
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether all pictures of the filter are in slices."""
+        return self.is_gathered
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether pictures were left as they are."""
+        return bool(self.left)
 
     @property
     def left_seconds(self) -> float | None:
-        """About how many seconds until it ends; None before its speed is known."""
-        if self.started_at is None or not self.done or not self.is_gathered:
-            return None
-        passed: float = (timezone.now() - self.started_at).total_seconds()
-        return passed / self.done * max(self.total - self.done, 0)
-
-    @property
-    def explanation(self) -> str:
-        """Why it failed, and what to do."""
-        return str(_FAULTS.get(self.error_kind, _FAULTS["internal"]))
-
-
-_FAULTS = {
-    "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
-    "crashed": _("The worker was killed three times over this. The log says more."),
-    "gone": _("What it was for is not there any more."),
-    "internal": _("Something went wrong inside the studio. The log says more."),
-}
+        """About how many seconds until it ends; None before its speed or the number of pictures is known."""
+        return super().left_seconds if self.is_gathered else None
 
 
 class Slice(models.Model):

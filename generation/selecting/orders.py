@@ -58,7 +58,7 @@ def undo(user: User, job: PictureJob) -> PictureJob:
     Raises ValidationError if it is taken back already, or cannot be.
     """
     if job.is_active:
-        bulk_jobs.cancel(job)
+        bulk_jobs.life.cancel(job)
     job.refresh_from_db()
     if not job.can_undo or (bulk_jobs.action_of(job).is_personal and user.pk != job.owner_id):
         raise ValidationError(_("There is nothing to take back."))

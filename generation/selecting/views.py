@@ -171,7 +171,7 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel work on pictures. What was changed stays, and can be taken back."""
     found = changeable(PictureJob.objects.all(), request.user, pk=pk)
-    bulk_jobs.cancel(found)
+    bulk_jobs.life.cancel(found)
     if request.htmx:
         return HttpResponse("".join(publisher.fragments(found, (request.LANGUAGE_CODE,)).values()))
     return redirect(found)

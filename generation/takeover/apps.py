@@ -13,7 +13,7 @@ class TakeoverConfig(rooms.Room):
     name = "generation.takeover"
     label = "takeover"
     verbose_name = _("Take-overs")
-    beats = ("generation.takeover.takeover_jobs:held.renew",)
+    beats = ("generation.takeover.takeover_jobs:life.held.renew",)
     upload_purposes = ("generation.takeover.views:PURPOSE",)
     picture_offers = ("generation.takeover.views:offer",)
 
@@ -28,7 +28,7 @@ class TakeoverConfig(rooms.Room):
             kinds.Kind(
                 name=TakeOver.kind,
                 model=TakeOver,
-                fragments=("generation/takeover/_takeover.html", "generation/takeover/_takeover_row.html"),
+                fragments=("generation/takeover/_takeover.html", "queue/work/_row.html"),
                 facts=rooms.Named("generation.takeover.takeover_jobs:facts"),
                 sweep=rooms.Named("generation.takeover.takeover_jobs:sweep"),
                 wake=rooms.Named("generation.takeover.tasks:wake"),

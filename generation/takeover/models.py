@@ -7,21 +7,31 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
 from generation.pictures.models import GeneratedImage
-from stylestudio.jobs.kinds import Job, JobQuerySet
+from stylestudio.jobs.kinds import JobQuerySet
+from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 
 MOST_PATH = 500  # characters of a file's path below the folder
 
 
-class TakeOver(Job):
-    """One folder, archive or history whose pictures are taken over."""
+class TakeOver(WorkerJob):
+    """One folder, archive or history whose pictures are taken over. It counts the files that were looked at.
+
+    Its report: {"taken": n, "known": n, "skipped": n, "unread": n, "refused": [[path, reason], …], "refused_count": n}
+    """
 
     kind: ClassVar[str] = "takeover"
+    faults = FAULTS | {
+        "bad_archive": _("This archive cannot be read. Pack it again as a zip file and send it once more."),
+        "no_room": _("There is not enough room on the disk for these pictures. Make room, then take them over again."),
+        "gone": _("The folder or file is not there any more, or the studio may not read it."),
+        "outside": _("This folder is not in one of those that pictures may be taken over from."),
+        "engine": _("The engine did not answer. Look at the engines on the Queue page, then try again."),
+    }
 
     class Source(models.TextChoices):
         """Where the files are."""
@@ -35,21 +45,15 @@ class TakeOver(Job):
     file = models.FileField(upload_to="uploads/takeovers/%Y/%m", blank=True)  # an archive, until it is taken over
     engine = models.ForeignKey(Engine, null=True, on_delete=models.PROTECT, related_name="+")
     source_name = models.CharField(max_length=200, blank=True)
-    # Files looked at, and in total; what is stored is not stored again after a crash.
-    done = models.PositiveIntegerField(default=0, editable=False)
-    total = models.PositiveIntegerField(default=0, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    # {"taken": n, "known": n, "skipped": n, "unread": n, "refused": [[path, reason], …], "refused_count": n}
-    report = models.JSONField(default=dict, editable=False)
     removed_at = models.DateTimeField(null=True, editable=False)  # its pictures were moved to the trash
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["TakeOver"].as_manager()
 
-    class Meta(Job.Meta):
+    class Meta(WorkerJob.Meta):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("take-over")
         verbose_name_plural = _("take-overs")
-        indexes = [*Job.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="takeover_list")]
+        indexes = [*WorkerJob.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="takeover_list")]
 
     def __str__(self) -> str:
         return self.title
@@ -63,28 +67,9 @@ class TakeOver(Job):
         return gettext("Take over: %s") % (self.source_name or self.get_source_display())
 
     @property
-    def look(self) -> str:
-        """Its state on pages: waiting, running, done, partial, failed or cancelled."""
-        names = {"queued": "waiting", "completed": "partial" if self.report.get("refused") else "done"}
-        return names.get(self.status, str(self.status))
-
-    @property
-    def left_seconds(self) -> float | None:
-        """About how many seconds until it ends; None before its speed is known."""
-        if self.started_at is None or not self.done:
-            return None
-        passed: float = (timezone.now() - self.started_at).total_seconds()
-        return passed / self.done * (self.total - self.done)
-
-    @property
-    def explanation(self) -> str:
-        """Why it failed, and what to do, in the reader's language."""
-        return str(_SENTENCES.get(self.error_kind, _SENTENCES["internal"]))
-
-    @property
-    def refused_count(self) -> int:
-        """The number of files that could not be taken; the report names the first of them."""
-        return int(self.report.get("refused_count", 0))
+    def cancel_url(self) -> str:
+        """The address that cancels it."""
+        return reverse("generation:takeover-cancel", args=[self.pk])
 
     @property
     def counts_text(self) -> str:
@@ -104,18 +89,6 @@ class TakeOver(Job):
                 ngettext("%(number)s without settings", "%(number)s without settings", unread) % {"number": unread}
             )
         return " · ".join(said)
-
-
-_SENTENCES = {
-    "bad_archive": _("This archive cannot be read. Pack it again as a zip file and send it once more."),
-    "storage": _("A file could not be stored. Check whether the disk is full, then take it over once more."),
-    "no_room": _("There is not enough room on the disk for these pictures. Make room, then take them over again."),
-    "gone": _("The folder or file is not there any more, or the studio may not read it."),
-    "outside": _("This folder is not in one of those that pictures may be taken over from."),
-    "engine": _("The engine did not answer. Look at the engines on the Queue page, then try again."),
-    "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
-    "internal": _("Something went wrong inside the studio. The log says more."),
-}  # fmt: skip
 
 
 class TakenPicture(models.Model):

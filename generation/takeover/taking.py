@@ -30,12 +30,13 @@ from generation.takeover import files, history, rows
 from generation.takeover.files import File, NotAllowed, Source, Unreadable
 from generation.takeover.models import TakeOver
 from generation.takeover.rows import Taken
-from generation.takeover.takeover_jobs import Failed, Run
+from generation.takeover.takeover_jobs import Run
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
 from stylestudio.picture_settings import graphs, reading
 from stylestudio.picture_settings.settings import PictureSettings
+from stylestudio.processes.worker_jobs import Failed
 from stylestudio.uploads.purposes import RESERVE
 
 THREADS = 4  # which also wait for the disk

@@ -6,7 +6,7 @@ from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
 
-work_on_jobs = Named("generation.takeover.takeover_jobs:work")
+work_on_jobs = Named("generation.takeover.takeover_jobs:life.work")
 order_missing_thumbnails = Named("generation.takeover.rows:order_thumbnails")
 finish_thumbnails = Named("generation.takeover.rows:make_thumbnails")
 

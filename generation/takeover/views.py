@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -21,6 +22,7 @@ from generation.pictures.models import GeneratedImage
 from generation.takeover import files, history, removing, takeover_jobs
 from generation.takeover.files import NotAllowed
 from generation.takeover.models import TakenPicture, TakeOver
+from stylestudio.live import page_frame, publisher
 from stylestudio.media import identity
 from stylestudio.people.access import StudioRequest, require_curator, visible
 from stylestudio.uploads import purposes
@@ -66,13 +68,17 @@ def _order_folder(user: User, place: Path) -> TakeOver:
 @require_GET
 def takeover(request: StudioRequest, pk: int) -> HttpResponse:
     """One take-over on its own page."""
-    return render(request, "generation/takeover/takeover.html", {"job": _job(request, pk)})
+    job = _job(request, pk)
+    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+    return render(request, "generation/takeover/takeover.html", context)
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it; what was taken stays."""
-    takeover_jobs.cancel(job := _job(request, pk))
+    takeover_jobs.life.cancel(job := _job(request, pk))
+    if request.htmx:
+        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
     return redirect(job)
 
 
@@ -82,11 +88,11 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
     job = _job(request, pk)
     if job.is_active:
         messages.warning(request, _("It is still at work. Cancel it first."))
-        return redirect(job)
+        return _to(request, job)
     number = removing.remove(job)
     said = ngettext("%(number)d picture is in the trash.", "%(number)d pictures are in the trash.", number)
     messages.success(request, said % {"number": number}, extra_tags=reverse("generation:takeover-restore", args=[pk]))
-    return redirect(job)
+    return _to(request, job)
 
 
 @require_POST
@@ -95,7 +101,13 @@ def restore(request: StudioRequest, pk: int) -> HttpResponse:
     number = removing.put_back(job := _job(request, pk))
     said = ngettext("%(number)d picture is back.", "%(number)d pictures are back.", number)
     messages.success(request, said % {"number": number})
-    return redirect(job)
+    return _to(request, job)
+
+
+def _to(request: StudioRequest, job: TakeOver) -> HttpResponse:
+    """To the page of a take-over, with what was said; from its card too."""
+    address = job.get_absolute_url()
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

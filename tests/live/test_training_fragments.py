@@ -193,7 +193,7 @@ def test_pushed_progress_of_work_stands_on_the_dataset(
     work_that: Callable[[str], DatasetJob], ada: User, look: str, language: str
 ) -> None:
     job = work_that(look)
-    part = publisher.render("training/datasets/_dataset_job_progress.html", job=job)[language].strip()
+    part = publisher.render("queue/work/_progress.html", job=job)[language].strip()
     assert part in answer(ada, language, job.get_absolute_url())
 
 

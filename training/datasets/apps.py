@@ -14,7 +14,7 @@ class DatasetsConfig(rooms.Room):
     label = "datasets"
     verbose_name = _("Datasets")
     is_curated = True
-    beats = ("training.datasets.dataset_jobs:held.renew",)
+    beats = ("training.datasets.dataset_jobs:life.held.renew",)
     guarded_sweeps = ("training.datasets.collecting.intake:discard_old",)
     upload_purposes = ("training.datasets.collecting.views:PURPOSE",)
     picture_actions = ("training.datasets.collecting.from_gallery:ADD_MANY",)

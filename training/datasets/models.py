@@ -16,11 +16,11 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.images.lightness import is_light
-from stylestudio.jobs.kinds import Job, JobQuerySet
+from stylestudio.jobs.kinds import JobQuerySet
+from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import OwnedQuerySet, PartQuerySet, Visibility
 from stylestudio.text import grammar
-from training.datasets import work_faults
 from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 
 RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are URLs
@@ -382,10 +382,18 @@ class SnapshotImage(models.Model):
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshotimage_once")]
 
 
-class DatasetJob(Job):
-    """Work on a dataset that takes a while: importing an archive, measuring pictures, proposing captions."""
+class DatasetJob(WorkerJob):
+    """Work on a dataset that takes a while: importing an archive, measuring pictures, proposing captions.
+
+    Its report: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
+    """
 
     kind: ClassVar[str] = "dataset"
+    faults = FAULTS | {
+        "bad_archive": _("This archive cannot be read. Pack it again as a zip file and drop it once more."),
+        "gone": _("The file of this import is not there any more. Drop it once more."),
+        "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
+    }
 
     class Work(models.TextChoices):
         """What is done."""
@@ -399,16 +407,10 @@ class DatasetJob(Job):
     file = models.FileField(upload_to="uploads/archives/%Y/%m", blank=True)  # an archive, until it is imported
     source_name = models.CharField(max_length=200, blank=True)
     parameters = models.JSONField(default=dict)
-    # The number of pictures done and in total; what is already stored is not done again after a crash.
-    done = models.PositiveIntegerField(default=0, editable=False)
-    total = models.PositiveIntegerField(default=0, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    # The result: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
-    report = models.JSONField(default=dict, editable=False)
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["DatasetJob"].as_manager()
 
-    class Meta(Job.Meta):
+    class Meta(WorkerJob.Meta):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("work on a dataset")
         verbose_name_plural = _("work on datasets")
@@ -425,28 +427,19 @@ class DatasetJob(Job):
         return f"{self.get_work_display()}: {self.source_name or self.dataset.name}"
 
     @property
-    def look(self) -> str:
-        """Its state on pages: waiting, running, done, partial, failed or cancelled."""
-        names = {"queued": "waiting", "completed": "partial" if self.report.get("refused") else "done"}
-        return names.get(self.status, str(self.status))
+    def own_page(self) -> str:
+        """A dataset shows more."""
+        return reverse("training:job", args=[self.pk])
 
     @property
-    def left_seconds(self) -> float | None:
-        """About how many seconds until it ends; None before its speed is known."""
-        if self.started_at is None or not self.done:
-            return None
-        passed: float = (timezone.now() - self.started_at).total_seconds()
-        return passed / self.done * (self.total - self.done)
+    def cancel_url(self) -> str:
+        """The address that cancels it."""
+        return reverse("training:job-cancel", args=[self.pk])
 
     @property
-    def explanation(self) -> str:
-        """Why it failed, and what to do, in the reader's language."""
-        return work_faults.explain(self.error_kind)
-
-    @property
-    def refused_count(self) -> int:
-        """The number of refused files; the report names the first of them."""
-        return int(self.report.get("refused_count", len(self.report.get("refused", ()))))
+    def arrives(self) -> str:
+        """Pages of its dataset ask for the pictures that it brought."""
+        return f"dataset-{self.dataset_id}"
 
     def clear(self) -> None:
         """Stop showing it."""

@@ -6,7 +6,7 @@ from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
 
-work_on_jobs = Named("training.datasets.dataset_jobs:work")
+work_on_jobs = Named("training.datasets.dataset_jobs:life.work")
 
 
 @db_task()  # type: ignore[untyped-decorator]

@@ -105,7 +105,7 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
 def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel work on a dataset; what is stored stays."""
     found = changeable(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
-    dataset_jobs.cancel(found)
+    dataset_jobs.life.cancel(found)
     return _job_answer(request, found)
 
 

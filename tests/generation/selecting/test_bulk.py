@@ -111,13 +111,13 @@ def test_many_are_a_job_of_slices_that_a_worker_does_and_undoes(shoot: Shoot, ad
     answer = press(her, "delete", keys)
     job = PictureJob.objects.get()
     assert job.root_id in page(answer) and job.status == Status.QUEUED and here() == set(keys)
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.done, job.total, job.report) == ("completed", 12, 12, {"changed": 12, "left": {}})
     assert here() == set() and job.slices.count() == 3
     back = orders.undo(ada, job)
     assert back.is_active
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     back.refresh_from_db()
     assert (back.status, back.changed, back.said) == ("completed", 12, "12 pictures are back.")
     assert here() == set(keys)
@@ -138,12 +138,12 @@ def test_a_job_that_stops_in_the_middle_goes_on_where_it_was(
         workers.stopping.set()
 
     monkeypatch.setattr(bulk_jobs, "apply", once)
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.done, len(here())) == ("queued", 5, 7)
     workers.stopping.clear()
     monkeypatch.setattr(bulk_jobs, "apply", whole)
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.changed, here()) == ("completed", 12, set())
 
@@ -160,12 +160,12 @@ def test_what_is_cancelled_can_be_taken_back(shoot: Shoot, ada: User, monkeypatc
             PictureJob.objects.get(pk=found.pk).cancel()
 
     monkeypatch.setattr(bulk_jobs, "apply", once)
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     job.refresh_from_db()
     # The slice in which it was cancelled counts: it was written before.
     assert (job.status, job.changed, len(here())) == ("cancelled", 10, 2)
     orders.undo(ada, job)
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     assert here() == set(keys)
 
 
@@ -183,7 +183,7 @@ def test_all_that_a_filter_shows_is_frozen_and_what_arrives_meanwhile_stays(
     her.post(ACT, {"work": "delete", "filters": "q=fox", "upto": upto}, headers=HTMX)
     job = PictureJob.objects.get()
     assert not job.is_gathered
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.total, job.changed) == ("completed", 30, 30)
     assert not here() & set(foxes) and set(late) <= here()
@@ -326,7 +326,7 @@ def test_undo_of_few_changes_among_very_many_pictures_does_not_keep_a_page_waiti
     her.post(reverse("generation:bulk-undo", args=[job.pk]), headers=HTMX)
     back = PictureJob.objects.get(undo_of=job)
     assert back.is_active
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     assert here() == set(keys)
 
 

@@ -54,14 +54,14 @@ from generation.selecting import bulk_jobs
 from generation.selecting.models import PictureJob
 PictureJob.objects.filter(status="running").update(lease_until=timezone.now() - timezone.timedelta(hours=1))
 bulk_jobs.sweep()
-bulk_jobs.work()
+bulk_jobs.life.work()
 """
 UNDO = """
 from django.contrib.auth.models import User
 from generation.selecting import bulk_jobs, orders
 from generation.selecting.models import PictureJob
 orders.undo(User.objects.get(username="owner"), PictureJob.objects.get(undo_of=None))
-bulk_jobs.work()
+bulk_jobs.life.work()
 """
 
 

@@ -152,7 +152,7 @@ def test_a_download_of_a_large_filter_is_gathered_by_a_worker_and_linked(
     monkeypatch.setattr(orders, "SLICE", 5)
     job = orders.download(ada, Selection((), "", selection.newest_key()), {"template": "{id}"})
     assert job.is_active
-    bulk_jobs.work()
+    bulk_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.total) == ("completed", 12)
     assert f"/gallery/selection/{job.pk}/zip/1/" in page(her.get(job.get_absolute_url()))

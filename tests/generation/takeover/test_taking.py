@@ -70,7 +70,7 @@ def job_of(user: User, place: Path, **more: Any) -> TakeOver:
 
 def taken(user: User, place: Path) -> TakeOver:
     job = job_of(user, place)
-    takeover_jobs.work()
+    takeover_jobs.life.work()
     job.refresh_from_db()
     return job
 
@@ -214,8 +214,8 @@ def test_without_room_nothing_is_taken(ada: User, folder: Path, monkeypatch: pyt
 
 def test_a_job_that_is_cancelled_keeps_what_it_has(ada: User, folder: Path) -> None:
     job = job_of(ada, folder)
-    takeover_jobs.cancel(job)
-    takeover_jobs.work()
+    takeover_jobs.life.cancel(job)
+    takeover_jobs.life.work()
     assert not GeneratedImage.objects.exists() and TakeOver.objects.get().status == Status.CANCELLED
 
 
@@ -341,7 +341,7 @@ def test_the_page_orders_a_folder_and_says_why_not(people: Callable[..., User], 
     refused = client.post("/takeovers/", {"folder": "/etc"})
     assert refused.status_code == 422 and "not in one of those" in refused.text
     answer = client.post("/takeovers/", {"folder": "output"}, follow=True)
-    takeover_jobs.work()
+    takeover_jobs.life.work()
     job = TakeOver.objects.get()
     page = client.get(job.get_absolute_url()).text
     assert answer.status_code == 200 and "3 pictures taken over" in page and "broken.png" in page
@@ -395,7 +395,7 @@ def test_what_an_engine_has_in_its_history_is_taken_over(
     page = client.get(f"/engines/{engine.pk}/history/").text
     assert "Take over" in page
     client.post(f"/engines/{engine.pk}/history/")
-    takeover_jobs.work()
+    takeover_jobs.life.work()
     job = TakeOver.objects.get()
     assert job.report.get("taken", 0) >= 1, (job.status, job.error_kind, job.error_detail, job.report)
     found = GeneratedImage.objects.filter(task__prompt="a lighthouse").first()

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from stylestudio.jobs.kinds import Status
-from stylestudio.processes import workers
+from stylestudio.processes import worker_jobs, workers
 from training.datasets import dataset_jobs
 from training.datasets.models import Dataset, DatasetJob
 
@@ -29,8 +29,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(dataset_jobs, "handlers", {})
     yield
     workers.stopping.clear()
-    for pk in dataset_jobs.held.places:
-        dataset_jobs.held.drop(pk)
+    for pk in dataset_jobs.life.held.places:
+        dataset_jobs.life.held.drop(pk)
 
 
 def handle(handler: dataset_jobs.Handler, kind: DatasetJob.Work = IMPORT) -> None:
@@ -48,7 +48,7 @@ def test_what_was_ordered_is_done_and_says_how_far_it_is(dataset: Dataset, ada: 
 
     handle(count)
     job = dataset_jobs.order(dataset, ada, IMPORT, source_name="set.zip")
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert seen == [(1, 33), (2, 66), (3, 99)]
     assert (job.status, job.progress, job.report) == (Status.COMPLETED, 100, {"added": 3})
@@ -59,7 +59,7 @@ def test_an_archive_is_deleted_when_the_work_has_ended(dataset: Dataset, ada: Us
     job = dataset_jobs.order(dataset, ada, IMPORT)
     job.file.save("set.zip", ContentFile(b"zip"))
     name = job.file.name or ""
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert not default_storage.exists(name)
     assert not job.file.name
@@ -69,7 +69,7 @@ def test_an_archive_is_deleted_when_the_work_has_ended(dataset: Dataset, ada: Us
     ("error", "kind", "words"),
     [
         (
-            dataset_jobs.Failed("bad_archive", "no end of central directory"),
+            worker_jobs.Failed("bad_archive", "no end of central directory"),
             "bad_archive",
             "This archive cannot be read",
         ),
@@ -83,7 +83,7 @@ def test_what_fails_says_why(dataset: Dataset, ada: User, error: Exception, kind
 
     handle(fail)
     job = dataset_jobs.order(dataset, ada, IMPORT)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, kind)
     assert words in job.explanation
@@ -94,13 +94,13 @@ def test_cancelling_stops_it_at_its_next_step_and_keeps_what_it_did(dataset: Dat
 
     def cancelled(run: dataset_jobs.Run) -> None:
         run.step(1, 5, now=True, added=1)
-        dataset_jobs.cancel(DatasetJob.objects.get(pk=run.job.pk))
+        dataset_jobs.life.cancel(DatasetJob.objects.get(pk=run.job.pk))
         run.step(2, 5, now=True)
         went_on.append(True)
 
     handle(cancelled)
     job = dataset_jobs.order(dataset, ada, IMPORT)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.report["added"]) == (Status.CANCELLED, 1)
     assert not went_on
@@ -114,13 +114,13 @@ def test_a_worker_that_stops_leaves_it_to_the_next_one_where_it_was(dataset: Dat
 
     handle(stops)
     job = dataset_jobs.order(dataset, ada, IMPORT)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.done, job.attempts) == (Status.QUEUED, 2, 0)
     workers.stopping.clear()
     went_on_at = []
     handle(lambda run: went_on_at.append(run.job.done))
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, went_on_at) == (Status.COMPLETED, [2])
 
@@ -130,12 +130,12 @@ def test_the_work_of_a_dead_worker_is_taken_up_when_its_lease_is_over(dataset: D
     job.start("dead")
     handle(lambda run: None)
     dataset_jobs.sweep()
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "its lease is good still"
     DatasetJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     dataset_jobs.sweep()
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert job.status == Status.COMPLETED
 
@@ -147,7 +147,7 @@ def test_a_restarted_worker_takes_its_work_up_at_once(dataset: Dataset, ada: Use
     job.refresh_from_db()
     assert job.status == Status.QUEUED
     job.start(workers.worker_name())
-    dataset_jobs.held.take(job.pk, job.dataset_id)
+    dataset_jobs.life.held.take(job.pk, None)
     dataset_jobs.sweep()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "what a thread of this process does is not taken away"
@@ -167,7 +167,7 @@ def test_what_kills_three_workers_is_given_up(dataset: Dataset, ada: User) -> No
     job = dataset_jobs.order(dataset, ada, IMPORT)
     DatasetJob.objects.filter(pk=job.pk).update(attempts=3)
     handle(lambda run: None)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "crashed")
 
@@ -178,7 +178,7 @@ def test_the_archive_of_what_killed_three_workers_is_deleted_at_once(dataset: Da
     name = job.file.name or ""
     DatasetJob.objects.filter(pk=job.pk).update(attempts=3)
     handle(lambda run: None)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     assert not default_storage.exists(name)
 
 
@@ -192,7 +192,7 @@ def test_what_goes_on_in_each_attempt_is_not_given_up(dataset: Dataset, ada: Use
         seen.append(DatasetJob.objects.get(pk=job.pk).attempts)
 
     handle(goes_on)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     assert seen == [1]
 
 
@@ -202,7 +202,7 @@ def test_two_imports_into_one_dataset_run_one_after_the_other(dataset: Dataset, 
     waits, other = dataset_jobs.order(dataset, ada, IMPORT), dataset_jobs.order(dataset, ada, CHECK)
     handle(lambda run: None)
     handle(lambda run: None, CHECK)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     waits.refresh_from_db()
     other.refresh_from_db()
     assert (waits.status, other.status) == (Status.QUEUED, Status.COMPLETED)
@@ -219,10 +219,10 @@ def test_a_database_that_does_not_answer_decides_nothing(
 
     handle(gone)
     job = dataset_jobs.order(dataset, ada, IMPORT)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert job.status == Status.RUNNING
-    assert job.pk not in dataset_jobs.held
+    assert job.pk not in dataset_jobs.life.held
 
 
 def test_only_the_maker_or_a_curator_cancels(client: Client, dataset: Dataset, ada: User, bob: User) -> None:
@@ -248,8 +248,8 @@ def test_the_queue_shows_it_beside_pictures(client: Client, dataset: Dataset, ad
 
 ENDS: dict[str, Exception | None] = {
     "completed": None,
-    "failed": dataset_jobs.Failed("bad_archive"),
-    "stopped": dataset_jobs.Stopped(),
+    "failed": worker_jobs.Failed("bad_archive"),
+    "stopped": worker_jobs.Stopped(),
     "full disk": OSError("no room"),
     "bug": ZeroDivisionError(),
 }
@@ -268,7 +268,7 @@ def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_work_ends(
 
     handle(act)
     job = dataset_jobs.order(dataset, ada, IMPORT)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.worker, job.error_kind) == (Status.RUNNING, "other", "")
 
@@ -277,13 +277,13 @@ def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_work_ends(
 def test_a_stop_never_counts_below_zero(dataset: Dataset, ada: User, done: int) -> None:
     def stops(run: dataset_jobs.Run) -> None:
         DatasetJob.objects.filter(pk=run.job.pk).update(attempts=0)
-        raise dataset_jobs.Stopped
+        raise worker_jobs.Stopped
 
     handle(stops)
     job = dataset_jobs.order(dataset, ada, IMPORT, done=done)
     workers.stopping.set()
     try:
-        dataset_jobs._do_one()
+        dataset_jobs.life.do_one()
     finally:
         workers.stopping.clear()
     job.refresh_from_db()

@@ -32,6 +32,7 @@ from generation.pictures.models import GeneratedImage
 from stylestudio.images.grounds import Colours
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
+from stylestudio.processes import worker_jobs
 from training.datasets import dataset_jobs, picture_files, signals
 from training.datasets.collecting import archives, folder_names, matching, readings, sidecars
 from training.datasets.collecting.sources import Contents, Member, Unreadable
@@ -354,20 +355,20 @@ def archive_name() -> str:
 
 
 def run_import(run: dataset_jobs.Run) -> None:
-    """The handler of imports: continues after the last stored batch. Raises `dataset_jobs.Failed`."""
+    """The handler of imports: continues after the last stored batch. Raises `worker_jobs.Failed`."""
     job = run.job
     if not job.file.name:
-        raise dataset_jobs.Failed("gone")
+        raise worker_jobs.Failed("gone")
     try:
         file = job.file.open("rb")
     except FileNotFoundError as error:
-        raise dataset_jobs.Failed("gone") from error
+        raise worker_jobs.Failed("gone") from error
     try:
         # The report is read in every language: sentences are stored untranslated.
         with file, translation.override(None), archives.opened(file) as contents:
             _import(run, contents)
     except archives.BadArchive as error:
-        raise dataset_jobs.Failed("bad_archive", str(error)) from error
+        raise worker_jobs.Failed("bad_archive", str(error)) from error
 
 
 def _import(run: dataset_jobs.Run, contents: Contents) -> None:

@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from generation.takeover import files, taking, tasks
 from generation.takeover.files import NotAllowed
 from generation.takeover.models import TakeOver
-from generation.takeover.takeover_jobs import Failed
 from stylestudio.live.terminal import plain_words
 from stylestudio.models import Project
 from stylestudio.people.command_users import NobodyFound, person_for_command
 from stylestudio.people.visibility import Visibility
+from stylestudio.processes.worker_jobs import Failed
 
 WORKER = "manage.py take_over"
 PULSE = 5.0  # seconds between two renewals of the lease
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             with _renewed(job):
                 tally = taking.take(source, job, self._step(job))
         except Failed as error:
-            job.fail(str(error))
+            job.fail(error.kind, detail=error.detail)
             raise CommandError(job.explanation) from None
         except BaseException:
             job.cancel()

@@ -91,7 +91,7 @@ def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: AddPicture, ada: U
 
 def ordered(dataset: Dataset, user: User, name: str, images: list[DatasetImage]) -> DatasetJob:
     job = captioners.order_proposals(dataset, user, captioners.known()[name], [image.pk for image in images])
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     return job
 
@@ -111,7 +111,7 @@ def test_an_attempt_after_a_crash_goes_on_where_the_first_one_was(dataset: Datas
     images = [add(source_name=f"mill {name}.png") for name in ("one", "two", "three")]
     job = captioners.order_proposals(dataset, ada, captioners.known()["notes"], [image.pk for image in images])
     DatasetJob.objects.filter(pk=job.pk).update(done=2, report={"proposed": 2})
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.done, job.report["proposed"]) == (3, 3)
     assert list(dataset.images.order_by("pk").values_list("proposal", flat=True)) == ["", "", "mill three"]
@@ -127,7 +127,7 @@ def test_a_picture_that_was_removed_meanwhile_is_passed_over(dataset: Dataset, a
 def test_a_captioner_that_is_gone_fails_with_a_sentence(dataset: Dataset, add: AddPicture, ada: User) -> None:
     parameters = {"captioner": "workflow:gone", "pictures": [add().pk]}
     job = dataset_jobs.order(dataset, ada, DatasetJob.Work.CAPTION, parameters=parameters, total=1)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "engine")
     assert "not there" in job.error_detail

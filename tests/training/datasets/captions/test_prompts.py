@@ -315,7 +315,7 @@ def test_the_report_counts_what_was_found_and_why_nothing_was(
     same = stored(add, png(parameters=A1111))
     DatasetImage.objects.filter(pk=same.pk).update(caption="a fox in the snow")
     job = captioners.order_proposals(dataset, ada, captioners.known()["notes"], [image.pk for image in [*images, same]])
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job = DatasetJob.objects.get(pk=job.pk)
     assert job.report["proposed"] == 1
     assert job.report["silent"] == {"nothing": 1, "unread": 1, "same": 1}

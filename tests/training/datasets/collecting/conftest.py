@@ -48,5 +48,5 @@ def no_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     yield
     workers.stopping.clear()
-    for pk in dataset_jobs.held.places:
-        dataset_jobs.held.drop(pk)
+    for pk in dataset_jobs.life.held.places:
+        dataset_jobs.life.held.drop(pk)

@@ -45,7 +45,7 @@ def ordered(dataset: Dataset, files: Files | bytes) -> DatasetJob:
 
 def imported(dataset: Dataset, files: Files | bytes) -> DatasetJob:
     job = ordered(dataset, files)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     return job
 
@@ -145,7 +145,7 @@ def test_an_archive_that_cannot_be_read_fails_with_words(dataset: Dataset, data:
 def test_an_archive_that_is_gone_fails_with_words(dataset: Dataset) -> None:
     job = ordered(dataset, {"1.png": picture(1)})
     default_storage.delete(job.file.name or "")
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "gone")
 
@@ -185,7 +185,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
     while DatasetJob.objects.get(pk=job.pk).status != Status.COMPLETED:
         lives += 1
         try:
-            dataset_jobs.work()
+            dataset_jobs.life.work()
         except Killed:
             DatasetJob.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(hours=1), attempts=0)
             dataset_jobs.sweep()
@@ -236,11 +236,11 @@ def test_a_cancelled_import_ends_soon_and_keeps_what_is_stored(
         for batch in batches(found):
             seen.append(batch)
             if len(seen) == 3:
-                dataset_jobs.cancel(DatasetJob.objects.get(pk=job.pk))
+                dataset_jobs.life.cancel(DatasetJob.objects.get(pk=job.pk))
             yield batch
 
     monkeypatch.setattr(intake, "_batches", watched)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert job.status == Status.CANCELLED
     assert len(seen) == 3
@@ -261,12 +261,12 @@ def test_a_worker_that_is_stopped_leaves_the_rest_for_the_next(
         return found
 
     monkeypatch.setattr(intake, "enter", stopping)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.done) == (Status.QUEUED, 2)
     workers.stopping.clear()
     monkeypatch.setattr(intake, "enter", enter)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     job.refresh_from_db()
     assert (job.status, job.report["added"]) == (Status.COMPLETED, 8)
 

@@ -38,7 +38,7 @@ from training.datasets import dataset_jobs
 from training.datasets.models import DatasetJob
 DatasetJob.objects.filter(status="running").update(lease_until=timezone.now() - timezone.timedelta(hours=1))
 dataset_jobs.sweep()
-dataset_jobs.work()
+dataset_jobs.life.work()
 """
 
 

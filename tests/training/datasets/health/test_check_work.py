@@ -13,7 +13,7 @@ from django.test import Client
 from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
-from stylestudio.processes import workers
+from stylestudio.processes import worker_jobs, workers
 from tests.training.conftest import AddPicture
 from tests.training.datasets.health import made
 from training.datasets import dataset_jobs
@@ -129,7 +129,7 @@ def test_a_check_stops_when_it_is_cancelled(dataset: Dataset, add: AddPicture, m
     job = DatasetJob.objects.create(dataset=dataset, owner=dataset.owner, work=DatasetJob.Work.CHECK)
     job.start("test")
     DatasetJob.objects.get(pk=job.pk).cancel()
-    with pytest.raises(dataset_jobs.Stopped):
+    with pytest.raises(worker_jobs.Stopped):
         check_work.run_check(dataset_jobs.Run(job))
     assert gather(dataset).unmeasured == 3
     assert DatasetImage.objects.exclude(measures=None).count() == 1
@@ -216,7 +216,7 @@ def test_the_worker_s_stop_ends_a_check(dataset: Dataset, add: AddPicture) -> No
     put(add, made.shapes(3))
     workers.stopping.set()
     try:
-        with pytest.raises(dataset_jobs.Stopped):
+        with pytest.raises(worker_jobs.Stopped):
             ran(dataset)
     finally:
         workers.stopping.clear()

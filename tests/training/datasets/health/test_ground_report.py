@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def checked(dataset: Dataset) -> dict[str, Finding]:
     """What the report says when the worker has looked at everything, by anchor."""
     dataset_jobs.order(dataset, dataset.owner, DatasetJob.Work.CHECK)
-    dataset_jobs.work()
+    dataset_jobs.life.work()
     dataset.refresh_from_db()
     found = dataset_facts.gather(dataset)
     assert not found.unmeasured

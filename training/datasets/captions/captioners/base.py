@@ -52,5 +52,5 @@ class Captioner(Protocol):
         """Yield one proposal for each picture, in order.
 
         `check` raises if the job was cancelled: call it once a second if one picture takes longer. Raises
-        dataset_jobs.Failed if no picture can be processed.
+        worker_jobs.Failed if no picture can be processed.
         """

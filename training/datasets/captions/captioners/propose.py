@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from stylestudio.processes import worker_jobs
 from training.datasets import dataset_jobs
 from training.datasets.captions.captioners.base import Captioner, Proposal, Silence
 from training.datasets.captions.captioners.notes import FromNotes
@@ -44,7 +45,7 @@ def propose_captions(run: dataset_jobs.Run) -> None:
     captioner = known().get(job.parameters["captioner"])
     trouble = captioner.trouble() if captioner else _("This captioner is not there any more.")
     if captioner is None or trouble:
-        raise dataset_jobs.Failed("engine", trouble)
+        raise worker_jobs.Failed("engine", trouble)
     for image, proposal in _proposals(run, captioner, job.parameters["pictures"][job.done :]):
         _keep(run, captioner, image, proposal)
 

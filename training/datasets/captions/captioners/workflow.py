@@ -36,7 +36,7 @@ from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.protocol.events import Completed
 from stylestudio.images import decoding as pictures
 from stylestudio.images import grounds
-from training.datasets import dataset_jobs
+from stylestudio.processes import worker_jobs
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.captions.writing import clean
 from training.datasets.crops import backgrounds
@@ -105,9 +105,9 @@ class FromWorkflow:
             except (ExecutionFailed, OSError, ValueError) as error:
                 proposal, failures = Proposal(trouble=str(error)), failures + 1
                 if failures == MOST_FAILURES:
-                    raise dataset_jobs.Failed("engine", str(error)) from error
+                    raise worker_jobs.Failed("engine", str(error)) from error
             except ComfyError as error:
-                raise dataset_jobs.Failed("engine", str(error)) from error
+                raise worker_jobs.Failed("engine", str(error)) from error
             yield proposal
 
     def _load(self) -> graph.Workflow:
@@ -163,14 +163,14 @@ def _small(image: DatasetImage) -> bytes:
 
 
 def _least_busy(workflow: graph.Workflow) -> Engine:
-    """Of the engines that can run it, the one with the fewest prompts of ours. Raises dataset_jobs.Failed if there is
+    """Of the engines that can run it, the one with the fewest prompts of ours. Raises worker_jobs.Failed if there is
     none.
     """
     fit = [engine.pk for engine in roster.serving() if listings.has_all(engine, (), workflow.classes)]
     live = Count("prompts", filter=Q(prompts__state__in=EnginePrompt.LIVE))
     chosen = Engine.objects.filter(pk__in=fit).annotate(live=live).order_by("live", "pk").first()
     if chosen is None:
-        raise dataset_jobs.Failed("engine", _("No engine that serves now has the nodes of this workflow."))
+        raise worker_jobs.Failed("engine", _("No engine that serves now has the nodes of this workflow."))
     return chosen
 
 
@@ -185,7 +185,7 @@ def _follow(client: ComfyClient, nodes: graph.Graph, check: Callable[[], None]) 
                     return event.texts
                 if event is None:
                     check()
-    except (dataset_jobs.Stopped, EngineUnreachable, EngineTimeout, FateUnknown):
+    except (worker_jobs.Stopped, EngineUnreachable, EngineTimeout, FateUnknown):
         with suppress(ComfyError):  # it may still be there, and its caption would be requested anew if at all
             roster.pool.loop.call(client.cancel(prompt_id))
         raise
