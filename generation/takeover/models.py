@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
 from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import JobQuerySet
 from stylestudio.jobs.worker_job import FAULTS, WorkerJob
+from stylestudio.templatetags.studio import thousands
 
 MOST_PATH = 500  # characters of a file's path below the folder
 
@@ -74,21 +75,20 @@ class TakeOver(WorkerJob):
     @property
     def counts_text(self) -> str:
         """What became of the files, in one line."""
-        report = self.report
-        taken, known = report.get("taken", 0), report.get("known", 0)
-        said = [ngettext("%(number)s picture taken over", "%(number)s pictures taken over", taken) % {"number": taken}]
-        if known:
-            said.append(
-                ngettext("%(number)s was here already", "%(number)s were here already", known) % {"number": known}
-            )
-        if skipped := report.get("skipped", 0):
-            text = ngettext("%(number)s other file left alone", "%(number)s other files left alone", skipped)
-            said.append(text % {"number": skipped})
-        if unread := report.get("unread", 0):
-            said.append(
-                ngettext("%(number)s without settings", "%(number)s without settings", unread) % {"number": unread}
-            )
-        return " · ".join(said)
+        counted = (
+            (ngettext_lazy("%(number)s picture taken over", "%(number)s pictures taken over", "count"), "taken"),
+            (ngettext_lazy("%(number)s was here already", "%(number)s were here already", "count"), "known"),
+            (
+                ngettext_lazy("%(number)s other file left alone", "%(number)s other files left alone", "count"),
+                "skipped",
+            ),
+            (ngettext_lazy("%(number)s without settings", "%(number)s without settings", "count"), "unread"),
+        )
+        return " · ".join(
+            words % {"count": number, "number": thousands(number)}
+            for words, name in counted
+            if (number := self.report.get(name, 0)) or name == "taken"
+        )
 
 
 class TakenPicture(models.Model):

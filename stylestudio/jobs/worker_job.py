@@ -61,6 +61,12 @@ class WorkerJob(Job):
         return passed / self.done * max(self.total - self.done, 0)
 
     @property
+    def left_shown(self) -> float | None:
+        """`left_seconds` as people see it: from a minute on in whole minutes."""
+        left = self.left_seconds
+        return left if left is None or left < 60 else 60.0 * round(left / 60)
+
+    @property
     def explanation(self) -> str:
         """Why it failed, and what to do, in the reader's language."""
         return str(self.faults.get(self.error_kind, self.faults["internal"]))

@@ -20,7 +20,7 @@ from stylestudio.processes import workers
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
-PROGRESS = "queue/work/_progress.html"
+PROGRESS = "queue/work/_moved.html"
 WRITE_EVERY = 0.2  # seconds between two writes of progress
 
 J = TypeVar("J", bound=WorkerJob)

@@ -14,6 +14,7 @@ from generation.selecting.models import PictureJob
 from generation.takeover.models import TakeOver
 from stylestudio.jobs.worker_job import WorkerJob
 from stylestudio.live import publisher
+from stylestudio.processes import worker_jobs
 
 from .test_fragments import browser, in_each_language, roots
 from .test_training_fragments import answer, pushed
@@ -65,6 +66,8 @@ def test_pushed_work_stands_on_its_page_and_in_the_queue(kind: str, look: str, a
     if job.is_active:
         part = publisher.render("queue/work/_progress.html", job=job)[language].strip()
         assert part in card and part in row
+        moved = publisher.render(worker_jobs.PROGRESS, job=job)[language].strip()
+        assert moved.startswith(part) and moved.removeprefix(part).strip() in row
         assert job.cancel_url in card and job.cancel_url in row
 
 
