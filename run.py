@@ -166,7 +166,15 @@ def find_chromium() -> "str | None":
     chosen = os.environ.get("STYLESTUDIO_CHROMIUM")
     if chosen:
         return chosen if Path(chosen).exists() else None
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"):
+    for name in (
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+        "msedge",
+    ):
         found = shutil.which(name)
         if found:
             return found

@@ -34,6 +34,11 @@ from stylestudio.people.access import StudioRequest, is_curator, may_change, vis
 from stylestudio.templatetags.studio import likeness
 
 A_DAY = 24 * 60 * 60  # seconds
+# What the page of a picture says of each of its styles: where its version came from, if a training made it.
+STORY_OF_A_STYLE = (
+    "version__style",
+    *(f"version__of_training__job__{row}" for row in ("snapshot__dataset", "snapshot")),
+)
 TILE_ACTS = "generation/gallery/_tile_acts.html"
 
 
@@ -143,7 +148,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     if found is None:
         return trash_views.deleted_picture(request, pk)
     task = found.task
-    mix = list(task.mix.select_related("version__style"))
+    mix = list(task.mix.select_related(*STORY_OF_A_STYLE).defer(f"{STORY_OF_A_STYLE[-1]}__manifest"))
     phrases = [phrase for row in mix for phrase in row.triggers]
     sent = final_parts(task.prompt, phrases, task.frame)
     way = ways.of(request)

@@ -101,7 +101,7 @@ def steps() -> dict[str, Callable[[], Any]]:
     owner = User.objects.get(username="owner")
 
     def gone() -> None:
-        answer = browser.post("/gallery/selection/gone/", {"pictures": ",".join(map(str, pictures))})
+        answer = browser.post("/gallery/selection/gone/", {"pictures": ",".join(map(str, pictures[:500]))})
         assert answer.status_code == 200
 
     running = GenerationTask.objects.running().first()
@@ -129,8 +129,8 @@ def steps() -> dict[str, Callable[[], Any]]:
         "gallery, base style": page("/gallery/?style=base"),
         "gallery, previews": page("/gallery/?previews=1"),
         "gallery, news": page(f"/gallery/news/?than={pictures[5]}"),
-        "gallery, news of one style": page(f"/gallery/news/?than={pictures[500]}&style=style-1"),
-        "words: news": page(f"/gallery/news/?than={pictures[500]}&q=dragon"),
+        "gallery, news of one style": page(f"/gallery/news/?than={pictures[300]}&style=style-1"),
+        "words: news": page(f"/gallery/news/?than={pictures[300]}&q=dragon"),
         "words: 10 %": page("/gallery/?q=dragon"),
         "words: 10 %, Chinese": page("/gallery/?q=龙"),
         "words: 10 %, further": page(f"/gallery/page/?q=dragon&{further}"),

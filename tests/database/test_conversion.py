@@ -6,6 +6,7 @@ of them killed while it ran, an unfinished upload, and at least one row of nearl
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -43,6 +44,33 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 """
+DELETED = 5_000  # pictures, a year ago
+LATER = """
+import json, os, sys
+from datetime import timedelta
+os.environ["DJANGO_SETTINGS_MODULE"] = "stylestudio.settings"
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.utils import timezone
+from generation.pictures.models import GeneratedImage
+from generation.trash import emptying, schedule, wall
+from stylestudio.media import identity
+
+identity.record_start()
+identity.adopt()  # its files are not here
+really, told = timezone.now, []
+someone = User(pk=1, is_superuser=True, is_active=True)
+for days in (0, 1, 24, 29, 31):
+    timezone.now = lambda: really() + timedelta(days=days)
+    schedule.TrashRule.objects.update(looked_at=timezone.now())  # it ran all the time
+    schedule.keep()
+    soon = wall.amount(someone, schedule.current()).soon_number
+    while emptying.empty_slice(1):
+        pass
+    told.append((days, GeneratedImage.everything.filter(emptied_at__isnull=False).count(), soon))
+print(json.dumps(told))
+"""
 # Rows of today's tables that are not those of then, for a reason.
 WRITTEN_ANEW = {"django_migrations", "generation_engine"}
 # A column that today's tables do not have: it is computed from the graph.
@@ -56,6 +84,24 @@ def studio_of_then(folder: Path) -> Path:
         database.executescript(DUMP.read_text(encoding="utf-8"))
         database.execute("PRAGMA journal_mode = WAL")
     return folder
+
+
+def deleted_long_ago(folder: Path) -> None:
+    """Add pictures that were deleted a year ago to the database of then."""
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
+        for table, changed in (
+            ("engineprompt", {"prompt_id": "printf('%032x', n)", "state": "'done'"}),
+            ("generatedimage", {"prompt_id": "900000 + n", "deleted_at": "'2025-11-28 10:00:00'"}),
+        ):
+            names = [row[1] for row in database.execute(f"PRAGMA table_info(generation_{table})")]
+            changed |= {"id": "900000 + n", "index": "1000 + n"}
+            values = ", ".join(changed.get(name, f'"{name}"') for name in names)
+            database.execute(
+                f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {DELETED}) "
+                f"INSERT INTO generation_{table} SELECT {values} FROM c, "
+                f"(SELECT * FROM generation_{table} ORDER BY id LIMIT 1)"
+            )
+        database.commit()
 
 
 def migrate(folder: Path, first: str = "") -> subprocess.CompletedProcess[str]:
@@ -93,13 +139,16 @@ def room_of(table: str) -> str:
 
 @pytest.fixture(scope="module")
 def then(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    return rows_of(studio_of_then(tmp_path_factory.mktemp("then") / "data"))
+    folder = studio_of_then(tmp_path_factory.mktemp("then") / "data")
+    deleted_long_ago(folder)
+    return rows_of(folder)
 
 
 @pytest.fixture(scope="module")
 def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder afterwards."""
     folder = studio_of_then(tmp_path_factory.mktemp("taken") / "data")
+    deleted_long_ago(folder)
     done = migrate(folder)
     assert done.returncode == 0, done.stderr
     return folder
@@ -120,6 +169,7 @@ def test_what_is_killed_on_the_way_leaves_everything_as_it_was_and_the_next_try_
     then: dict[str, list[Any]], tmp_path: Path
 ) -> None:
     folder = studio_of_then(tmp_path / "data")
+    deleted_long_ago(folder)
     before = schema_of(folder)
     assert migrate(folder, KILLED).returncode == -9
     assert (rows_of(folder), schema_of(folder)) == (then, before)
@@ -205,6 +255,7 @@ def test_an_even_older_database_is_refused_in_a_sentence_and_left_alone(tmp_path
     assert rows_of(folder) == before
 
 
+@pytest.mark.heavy
 def test_a_column_that_somebody_added_by_hand_is_named_in_a_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
     folder = studio_of_then(tmp_path / "data")
     with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
@@ -260,3 +311,21 @@ def test_every_model_of_then_has_a_place_today() -> None:
 def earlier_models() -> list[Any]:
     loader = conversion._EarlierLoader(None)
     return list(loader.project_state(loader.graph.leaf_nodes()).models.values())
+
+
+def test_of_five_thousand_pictures_deleted_before_none_is_gone_the_next_day(taken: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(taken, tmp_path / "data"))
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("STYLESTUDIO_", "DATABASE_URL"))}
+    later = subprocess.run(
+        [sys.executable, "-c", LATER],
+        cwd=ROOT, env=env | {"STYLESTUDIO_DATA": str(folder)}, text=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    assert later.returncode == 0, later.stderr
+    told = {days: (emptied, soon) for days, emptied, soon in json.loads(later.stdout.splitlines()[-1])}
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
+        asked = "SELECT count(*) FROM pictures_generatedimage WHERE deleted_at IS NOT NULL"
+        number = int(database.execute(asked).fetchone()[0])
+    assert number >= DELETED
+    assert told[0] == told[1] == (0, 0)
+    assert told[24] == told[29] == (0, number), "announced a week ahead"
+    assert told[31][0] == number

@@ -56,6 +56,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.heavy
 def test_the_script_is_what_the_migrations_lead_to(replayed: Path) -> None:
     script = new_studio.SCRIPT.read_text(encoding="utf-8")
     assert new_studio.written(replayed / "stylestudio.sqlite3") == script, "run .ci/new-database"
@@ -70,6 +71,7 @@ SAME = [
 ]
 
 
+@pytest.mark.heavy
 def test_a_new_studio_has_what_a_replayed_one_has(replayed: Path, tmp_path: Path) -> None:
     assert migrate(tmp_path / "new").returncode == 0
     assert [rows(tmp_path / "new", asked) for asked in SAME] == [rows(replayed, asked) for asked in SAME]

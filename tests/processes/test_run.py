@@ -173,6 +173,7 @@ def install_offline(clone: Path, lock: str) -> str:
     return result.stderr
 
 
+@pytest.mark.heavy
 def test_a_package_that_is_not_the_one_in_the_lock_is_not_installed(clone: Path) -> None:
     a_package(clone)
     said = install_offline(clone, f"local==1.0 --hash=sha256:{'0' * 64}\n")
@@ -180,11 +181,13 @@ def test_a_package_that_is_not_the_one_in_the_lock_is_not_installed(clone: Path)
     assert said.count("\n") == 1
 
 
+@pytest.mark.heavy
 def test_a_package_without_a_hash_is_not_installed(clone: Path) -> None:
     a_package(clone)
     assert "Hashes are required" in install_offline(clone, "local==1.0\n")
 
 
+@pytest.mark.heavy
 def test_a_package_that_cannot_be_built_here_is_said_in_one_sentence(clone: Path) -> None:
     said = install_offline(clone, a_package(clone))
     assert "comes without a ready-made file for this machine and Python 3." in said

@@ -16,8 +16,9 @@ from words import SOME, vocabulary, zipf
 
 ENGINES = 8
 EACH = 4  # pictures of a task
-# Where too few pictures would fill a page of one style, or of two words, every third task is such a one.
-FEW, LIKE_MANY = 10_000, f" dragon castle 龙城堡 {' '.join(SOME)}"
+# With so few pictures what is seldom would not fill a page, which then says nothing of what a page takes: there it is
+# frequent. Every third task is of one style and has the words that are searched, half of these without the last ones.
+FEW, LIKE_MANY, LIKE_SOME = 10_000, f" red dragon castle 龙城堡 {' '.join(SOME)}", " red dragon 龙"
 SIZES = (1024, 1024), (832, 1216), (1216, 832)
 
 
@@ -32,10 +33,11 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
         for each in range(ENGINES)
     )
     engines = list(Engine.objects.values_list("pk", flat=True))
-    number = -(-pictures // EACH)
+    number, is_few = -(-pictures // EACH), pictures < FEW
     frozen = _frozen("PROMPT", [1] * EACH)
     graph = json.dumps(_graph({**frozen, "seeds": ["SEED"]})).replace("None-0-000000000000", "PLACE")
     graph = graph.replace('"SEED"', "SEED")
+    shared = _shared(frozen) if hasattr(EnginePrompt, "share") else {}  # or filled with the code of before
     same = {"snapshot_sha256": "0" * 64, "checkpoint": "sd_xl_base_1.0.safetensors", "lightning": "lightning"}
     tasks = Table(GenerationTask, **same, width=1024, height=1024, seeds=[], snapshot={}, count=EACH)
     attempts = Table(
@@ -54,18 +56,23 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
         rows = StyleVersion.objects.filter(style=style).values_list("pk", flat=True)
         of_project.setdefault(project(place), []).extend(rows)
     searched = StyleVersion.objects.filter(style__slug="style-1").values_list("pk", flat=True).first()
+
+    def own_graph(task: int, index: int, prompt_id: str, seed: int, text: str) -> str:
+        whole = graph.replace("PLACE", f"{task}-{index}-{prompt_id[:12]}").replace("SEED", str(seed))
+        return whole.replace("PROMPT", text)
+
     ids = count(1)
     mixed = count(1)
     every = zip(range(1, number + 1), moments(number), texts, strict=False)
     while some := list(islice(every, BATCH // EACH)):
         task_rows, prompt_rows, picture_rows, mix_rows = [], [], [], []
         for pk, moment, text in some:
-            owner = people[min(int(dice.expovariate(0.2)), PEOPLE - 1)]
+            owner = _owner(pk, people) if is_few else people[min(int(dice.expovariate(0.2)), PEOPLE - 1)]
             seeds = [dice.randrange(2**32) for _each in range(EACH)]
             failed = pk % 40 == 0
             ended = moment + timedelta(seconds=20)
-            if versions and pk % 3 == 0 and pictures < FEW and project(pk) == 1:
-                text += LIKE_MANY
+            if versions and pk % 3 == 0 and is_few and project(pk) == 1:
+                text += LIKE_MANY if pk % 2 else LIKE_SOME
                 mix_rows.append({"id": next(mixed), "task_id": pk, "version_id": searched, "position": 0})
             elif versions and pk % 3 == 0:
                 chosen = dice.sample(of_project.get(project(pk), versions), 1 + pk % 2)
@@ -103,10 +110,9 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
             )
             for index in range(2 if failed else EACH):
                 each = next(ids)
-                engine = engines[each % ENGINES]
+                engine = engines[2 if is_few and each % 2 else each % ENGINES]
                 at = moment + timedelta(seconds=4 * (index + 1))
                 prompt_id = uuid.UUID(int=dice.getrandbits(128))
-                own = graph.replace("PLACE", f"{pk}-{index}-{prompt_id.hex[:12]}").replace("SEED", str(seeds[index]))
                 prompt_rows.append(
                     {
                         "id": each,
@@ -114,7 +120,7 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
                         "index": index,
                         "prompt_id": prompt_id,
                         "engine_id": engine,
-                        "graph": own.replace("PROMPT", text),
+                        **(shared or {"graph": own_graph(pk, index, prompt_id.hex, seeds[index], text)}),
                         "claimed_at": moment,
                         "posted_at": moment,
                         "started_at": moment,
@@ -138,7 +144,7 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
                         "created_at": at,
                         "width": SIZES[pk % 3][0],
                         "height": SIZES[pk % 3][1],
-                        "has_alpha": pk % 20 == 7,
+                        "has_alpha": pk % (4 if is_few else 20) == 3,
                     }
                 )
         tasks.write(task_rows)
@@ -147,16 +153,21 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
         stored.write(picture_rows)
 
 
+def _owner(task: int, people: Sequence[int]) -> int:
+    """Where there are few: half are of the person who looks, one in six of one whose pictures are sought."""
+    return people[4] if task % 2 else people[2] if task % 6 == 0 else people[task % PEOPLE]
+
+
 def _checkpoint(task: int, tasks: int) -> str:
-    """One in ten has the second one, one in 5,000 a rare one, and at least some have."""
-    if task % min(5_000, max(20, tasks // 5)) == 12:
+    """One in ten has the second one, one in 5,000 a rare one; where there are few, one in five."""
+    if task % (5 if tasks < FEW // EACH else 5_000) == 2:
         return "rare.safetensors"
     return "second.safetensors" if task % 10 == 0 else "sd_xl_base_1.0.safetensors"
 
 
 def _preset(task: int, tasks: int) -> dict[str, Any]:
-    """One in seven has a preset, one in 5,000 a rare one."""
-    if task % min(5_000, max(20, tasks // 5)) == 11:
+    """One in seven has a preset, one in 5,000 a rare one; where there are few, one in five."""
+    if task % (5 if tasks < FEW // EACH else 5_000) == 3:
         return {"frame": {"preset": "Rare preset"}}
     return {"frame": {"preset": "Dense preset"}} if task % 7 == 1 else {}
 
@@ -176,6 +187,19 @@ def _graph(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     task = GenerationTask()
     task.snapshot = snapshot
     return dict(graphs.build(task, 0, uuid.UUID(int=0)))
+
+
+def _shared(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """What attempts at pictures of tasks with this snapshot store of their graphs: all differ in known values alone."""
+    from generation.pictures import graphs
+    from generation.pictures.models import EnginePrompt, GenerationTask
+
+    task = GenerationTask(pk=1)
+    task.snapshot = snapshot
+    attempt = EnginePrompt(task=task, index=0, prompt_id=uuid.UUID(int=1))
+    attempt.graph = graphs.build(task, 0, attempt.prompt_id)
+    attempt.share()
+    return {"pattern_id": attempt.pattern_id, "graph": json.dumps(attempt.own_values)}
 
 
 def ask(people: Sequence[int]) -> None:

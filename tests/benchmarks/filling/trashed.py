@@ -10,8 +10,8 @@ from typing import Any
 BATCH = 10_000  # rows written at once
 
 
-def fill(number: int, table: Callable[..., Any], moments: Iterator[datetime]) -> None:
-    """Every tenth of ten times so many pictures is in the trash, deleted at these moments; the oldest ones are due."""
+def fill(number: int, every: int, table: Callable[..., Any], moments: Iterator[datetime]) -> None:
+    """So many pictures are in the trash, one of each so many, deleted at these moments; the oldest ones are due."""
     from django.db.models import Count, F, Sum
     from django.db.models.functions import TruncDate
     from django.utils import timezone
@@ -21,7 +21,7 @@ def fill(number: int, table: Callable[..., Any], moments: Iterator[datetime]) ->
 
     schedule.keep()
     now = timezone.now()
-    rows = GeneratedImage.everything.filter(pk__lte=10 * number).annotate(rest=F("pk") % 10).filter(rest=3)
+    rows = GeneratedImage.everything.filter(pk__lte=every * number).annotate(rest=F("pk") % every).filter(rest=3)
     entries = table(TrashEntry)
     found = rows.order_by("pk").values_list("pk", "project_id", "task__owner_id", "size").iterator(BATCH)
     while some := list(islice(found, BATCH)):

@@ -48,8 +48,10 @@ def fill(pictures: int, seed: int = 7) -> None:
         if find_spec("generation.keeping"):  # or filled with the code of before
             import_module("kept").fill(Table, dice, people, share)
     if find_spec("generation.trash"):
-        import_module("trashed").fill(pictures // 10, Table, moments(pictures // 10 + 1, 1.0))
+        every = 4 if pictures < made.FEW else 10
+        import_module("trashed").fill(pictures // every, every, Table, moments(pictures // every + 1, 1.0))
     _index()  # what is in the trash is in no index
+    _rate(2 if pictures < made.FEW else 13)
     _share()
     _settle()
 
@@ -101,22 +103,21 @@ def _index() -> None:
     indexing.start_over()
     while indexing.index_slice(60):
         pass
-    _rate()
 
 
-def _rate() -> None:
-    """The averages of one picture in thirteen."""
+def _rate(every: int) -> None:
+    """The averages of one picture in so many."""
     from django.db.models import F
 
     from generation.pictures import models
 
     if hasattr(models, "SearchStyle"):  # or filled with the code of before
-        entries = models.SearchEntry.objects.annotate(place=F("picture") % 13).filter(place=1)
+        entries = models.SearchEntry.objects.annotate(place=F("picture") % every).filter(place=1)
         entries.update(rating=100 + 50 * (F("picture") % 9))
 
 
 def _share() -> None:
-    """Store once what graphs have in common, as workers do."""
+    """Store once what snapshots have in common, as workers do."""
     if not find_spec("generation.pictures.upkeep"):
         return  # filled with the code of before
     from generation.pictures.upkeep import sharing

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -358,3 +360,17 @@ def test_what_appears_over_tiles_is_kept_by_browsers_until_it_changes(her: Clien
     assert set(another.headers["Cache-Control"].split(", ")) == {"max-age=0", "private"}
     her.cookies["django_language"] = "zh-hans"
     assert found[1] not in her.get("/gallery/?q=x").content.decode()
+
+
+def test_a_picture_of_many_styles_asks_as_much_as_one_of_one(shoot: Shoot, ada: User, client: Client) -> None:
+    styles = [Style.objects.create(name=f"Ink {number}") for number in range(3)]
+    [one], [many] = shoot(style=styles[0]), shoot(style=styles[0])
+    for place, style in enumerate(styles[1:], 1):
+        TaskStyle.objects.create(task=many.task, version=style.versions.get(), position=place, weight=0.8)
+    client.force_login(ada)
+    asked = []
+    for picture in (one, one, many):  # the first one asks what is asked once
+        with CaptureQueriesContext(connection) as questions:
+            assert client.get(picture.get_absolute_url()).status_code == 200
+        asked.append(len(questions))
+    assert asked[2] == asked[1]

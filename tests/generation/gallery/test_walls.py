@@ -193,13 +193,13 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def asked() -> Iterator[Filters]:
-    """Each filter alone, then some at random together."""
+def asked(together: int = 40) -> Iterator[Filters]:
+    """Each filter alone, then so many at random together."""
     for name, values in CHOICES.items():
         for value in values:
             yield replace(Filters(), **{name: value})
     dice = random.Random(5)
-    for _each in range(40):
+    for _each in range(together):
         names = dice.sample(list(CHOICES), 3)
         yield replace(Filters(), **{name: dice.choice(CHOICES[name]) for name in names})
 
@@ -216,9 +216,11 @@ def paged(person: User, filters: Filters, size: int) -> list[int]:
             return found
 
 
-def test_a_wall_shows_what_the_slow_way_finds(studio: Studio, way: str) -> None:
-    for person in studio.people:
-        for filters in asked():
+@pytest.mark.parametrize("together", [20, pytest.param(400, marks=pytest.mark.heavy)])
+def test_a_wall_shows_what_the_slow_way_finds(studio: Studio, way: str, together: int) -> None:
+    turn = list(WAYS).index(way)
+    for number, filters in enumerate(asked(together)):
+        for person in studio.people if together > 100 else [studio.people[(number + turn) % 2]]:
             right = studio.slow(person, filters)
             assert paged(person, filters, 17) == right, filters
             found = query.pictures(person, filters)
