@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stylestudio.picture_settings.links import MOST_NODES, Node
+from stylestudio.picture_settings.links import Node
+from stylestudio.picture_settings.subgraphs import BYPASSED, MUTED, Level
 
 _SEED = ("seed", "control_after_generate")
 _NOISE_SEED = ("noise_seed", "control_after_generate")
@@ -40,47 +41,24 @@ _WIDGETS: dict[str, tuple[str, ...]] = {
     "PrimitiveNode": ("value", "control_after_generate"),
     "SaveImage": ("filename_prefix",),
 }  # fmt: skip
-_MUTED, _BYPASSED = 2, 4
 
 
 def nodes_of(saved: Mapping[str, Any]) -> dict[str, Node]:
     """The nodes by key, as in the graph that is run. Muted ones are left out; bypassed ones pass their links on."""
-    nodes, links = saved.get("nodes"), saved.get("links")
-    if not isinstance(nodes, list) or not isinstance(links, list):
+    if not isinstance(saved.get("nodes"), list) or not isinstance(saved.get("links"), list):
         return {}
-    origins = dict(_origin(link) for link in links[: 10 * MOST_NODES])
-    origins.pop(None, None)
     found: dict[str, Node] = {}
-    for node in nodes[:MOST_NODES]:
-        if not isinstance(node, dict) or node.get("mode") == _MUTED:
-            continue
-        kind = str(node.get("type", ""))[:200]
-        linked = _links(node, origins)
-        if node.get("mode") == _BYPASSED:
-            kind, inputs = "Bypassed", linked
-        else:
-            inputs = {**_values(node, kind), **linked}
-        found[str(node.get("id"))] = {"class_type": kind, "inputs": inputs}
+    for level in Level.of(saved):
+        for key, node in level.own_nodes():
+            if node.get("mode") == MUTED:
+                continue
+            kind, linked = str(node.get("type", ""))[:200], level.linked(node)
+            if node.get("mode") == BYPASSED:
+                kind, inputs = "Bypassed", linked
+            else:
+                inputs = {**_values(node, kind), **linked}
+            found[key] = {"class_type": kind, "inputs": inputs}
     return found
-
-
-def _origin(link: Any) -> tuple[int | str | None, list[Any]]:
-    """A link's number, and where it comes from: it is [its number, from node, from output, …], or an object."""
-    if isinstance(link, list) and len(link) > 2 and isinstance(link[0], int | str):
-        return link[0], [str(link[1]), link[2]]
-    if isinstance(link, dict) and isinstance(link.get("id"), int | str):
-        return link["id"], [str(link.get("origin_id")), link.get("origin_slot")]
-    return None, []
-
-
-def _links(node: Mapping[str, Any], origins: Mapping[Any, list[Any]]) -> dict[str, Any]:
-    entries = node.get("inputs")
-    named = {
-        str(entry.get("name")): entry.get("link")
-        for entry in (entries if isinstance(entries, list) else [])[:500]
-        if isinstance(entry, dict)
-    }
-    return {name: origins[link] for name, link in named.items() if isinstance(link, int | str) and link in origins}
 
 
 def _values(node: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -252,6 +252,55 @@ EDITOR: dict[str, Any] = {
 }  # fmt: skip
 
 
+# The same with subgraphs: the sampler in one of which each input leads to a field, what it works on in another one that
+# holds its words itself, and the loader in a third one within that.
+SUBGRAPHS: dict[str, Any] = {
+    "nodes": [
+        {"id": 10, "type": "d-words", "inputs": [], "outputs": [{"name": "MODEL", "links": [1]}],
+         "properties": {"proxyWidgets": [["7", "text"]]}},
+        {"id": 11, "type": "d-sample", "widgets_values": [55, 25, 7.5, "dpmpp_2m", "karras"],
+         "inputs": [{"name": "model", "link": 1}, {"name": "positive", "link": 2}, {"name": "steps", "link": 4,
+                    "widget": {"name": "steps"}}]},
+        {"id": 12, "type": "SaveImage", "inputs": [{"name": "images", "link": 3}], "widgets_values": ["x"]},
+        {"id": 13, "type": "PrimitiveInt", "widgets_values": {"value": 31}},
+    ],
+    "links": [[1, 10, 0, 11, 0, "MODEL"], [2, 10, 1, 11, 1, "CONDITIONING"], [3, 11, 0, 12, 0, "IMAGE"],
+              [4, 13, 0, 11, 2, "INT"]],
+    "definitions": {"subgraphs": [
+        {"id": "d-sample",
+         "inputs": [{"name": "model", "type": "MODEL"}, {"name": "positive", "type": "CONDITIONING"},
+                    {"name": "seed", "type": "INT"}, {"name": "steps", "type": "INT"}, {"name": "cfg", "type": "FLOAT"},
+                    {"name": "sampler_name", "type": "COMBO"}, {"name": "scheduler", "type": "COMBO"}],
+         "outputs": [{"name": "IMAGE"}],
+         "nodes": [
+             {"id": 3, "type": "KSampler", "widgets_values": [1, "fixed", 2, 3.0, "euler", "normal", 1],
+              "inputs": [{"name": "model", "link": 1}, {"name": "positive", "link": 2},
+                         *({"name": name, "link": number, "widget": {"name": name}} for number, name in
+                           enumerate(("seed", "steps", "cfg", "sampler_name", "scheduler"), 3))]},
+             {"id": 8, "type": "VAEDecode", "inputs": [{"name": "samples", "link": 8}]},
+         ],
+         "links": [{"id": at, "origin_id": -10, "origin_slot": at - 1, "target_id": 3, "target_slot": at - 1}
+                   for at in range(1, 8)]
+         + [{"id": 8, "origin_id": 3, "origin_slot": 0, "target_id": 8, "target_slot": 0},
+            {"id": 9, "origin_id": 8, "origin_slot": 0, "target_id": -20, "target_slot": 0}]},
+        {"id": "d-words", "inputs": [], "outputs": [{"name": "MODEL"}, {"name": "CONDITIONING"}],
+         "nodes": [{"id": 4, "type": "d-load", "widgets_values": ["sd_xl.safetensors"], "inputs": []},
+                   {"id": 7, "type": "CLIPTextEncode", "inputs": [{"name": "clip", "link": 1}],
+                    "widgets_values": ["a fox"]}],
+         "links": [{"id": 1, "origin_id": 4, "origin_slot": 1, "target_id": 7, "target_slot": 0},
+                   {"id": 2, "origin_id": 4, "origin_slot": 0, "target_id": -20, "target_slot": 0},
+                   {"id": 3, "origin_id": 7, "origin_slot": 0, "target_id": -20, "target_slot": 1}]},
+        {"id": "d-load", "inputs": [{"name": "ckpt_name", "type": "COMBO"}],
+         "outputs": [{"name": "MODEL"}, {"name": "CLIP"}],
+         "nodes": [{"id": 1, "type": "CheckpointLoaderSimple", "widgets_values": ["other.safetensors"],
+                    "inputs": [{"name": "ckpt_name", "link": 1, "widget": {"name": "ckpt_name"}}]}],
+         "links": [{"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 1, "target_slot": 0},
+                   {"id": 2, "origin_id": 1, "origin_slot": 0, "target_id": -20, "target_slot": 0},
+                   {"id": 3, "origin_id": 1, "origin_slot": 1, "target_id": -20, "target_slot": 1}]},
+    ]},
+}  # fmt: skip
+
+
 def png(size: tuple[int, int] = (8, 8), /, **texts: str) -> bytes:
     info, file = PngImagePlugin.PngInfo(), BytesIO()
     for key, text in texts.items():

@@ -70,6 +70,38 @@ def ends_of_one_node(ends: int, inputs: int) -> str:
     return json.dumps({**wide, **samplers, **{f"e{at}": node("Save", images=["w", 0]) for at in range(ends)}})
 
 
+def subgraphs(deep: int, instances: int) -> str:
+    """Definitions of which each has so many instances of the next one, the last one of the first, and passes on what
+    comes out of these.
+    """
+    made = [
+        {
+            "id": f"d{at}",
+            "inputs": [{"name": "a", "type": "INT"}],
+            "nodes": [
+                {
+                    "id": each,
+                    "type": f"d{(at + 1) % deep}",
+                    "inputs": [{"name": "a", "link": each}],
+                    "widgets_values": [1],
+                }
+                for each in range(instances)
+            ],
+            "links": [
+                link
+                for each in range(instances)
+                for link in (
+                    {"id": each, "origin_id": -10, "origin_slot": 0, "target_id": each, "target_slot": 0},
+                    {"id": -1 - each, "origin_id": each, "origin_slot": 0, "target_id": -20, "target_slot": 0},
+                )
+            ],
+        }
+        for at in range(deep)
+    ]
+    outer = {"nodes": [{"id": 1, "type": "d0"}, {"id": 2, "type": "KSampler", "inputs": [{"name": "seed", "link": 1}]}]}
+    return json.dumps({**outer, "links": [[1, 1, 0, 2, 0, "INT"]], "definitions": {"subgraphs": made}})
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "a compressed text of 100 MB": lambda: bomb(b"zTXt", 1),
     "forty of them": lambda: bomb(b"iTXt", 40),
@@ -90,6 +122,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         "k": node("KSampler", seed=1), **{str(at): node(f"{at}{'controlnet' * 9}") for at in range(2000)}
     })),
     "many ends of one node": lambda: png(prompt=ends_of_one_node(400, 20_000)),
+    "a subgraph in itself": lambda: png(workflow=subgraphs(1, 1)),
+    "subgraphs that double": lambda: png(workflow=subgraphs(30, 2)),
+    "a wide subgraph in itself": lambda: png(workflow=subgraphs(1, 4_000)),
     "texts that double": lambda: png(prompt=wide_join(60, "x" * 100_000)),
     "deep JSON": lambda: png(prompt='{"a":' * 200_000, parameters="{" + "[" * 200_000),
     "an endless list": lambda: png(parameters='{"loras":[' + "[]," * 1_300_000 + "[]]}"),

@@ -106,6 +106,10 @@ EDITOR: dict[str, Any] = {
     "checkpoint": "sd_xl.safetensors",
     "loras": (UsedLora("ink.safetensors", 0.7),),
 }
+SUBGRAPHS: dict[str, Any] = {
+    **{name: EDITOR[name] for name in ("program", "prompt", "seed", "cfg", "sampler", "scheduler", "checkpoint")},
+    "steps": 31,
+}
 NOVEL: dict[str, Any] = {
     "program": "NovelAI",
     "prompt": "a fox in the snow",
@@ -127,6 +131,7 @@ FILES: dict[str, tuple[bytes, dict[str, Any]]] = {
         {"prompt": "a fox", "negative": "", "denoise": 0.55, "width": 24, "height": 16, "cfg": 2.0},
     ),
     "ComfyUI, the page's graph alone": (png(workflow=json.dumps(files.EDITOR)), EDITOR),
+    "ComfyUI, the page's graph with subgraphs": (png(workflow=json.dumps(files.SUBGRAPHS)), SUBGRAPHS),
     "ComfyUI as WebP": (
         photo("WEBP", {0x110: f"prompt:{json.dumps(files.OURS)}", 0x10F: f"workflow:{json.dumps(files.EDITOR)}"}),
         OURS,
