@@ -11,11 +11,12 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from generation.ordering import base_checkpoints, forms, orders
+from generation.ordering import base_checkpoints, forms
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures import graphs
 from generation.pictures.models import MOST_SEED, MOST_STYLES
 from generation.pictures.shapes import nearest, size_text
+from generation.recipes import registry
+from generation.recipes.recipe import Field
 from styles.models import Style, StyleVersion
 from stylestudio.picture_settings.settings import PictureSettings, Trouble, UsedLora, stem
 
@@ -57,26 +58,33 @@ def _numbers(found: PictureSettings, made: Honoured) -> None:
     if found.seed is not None and found.seed > MOST_SEED:
         made.values["seed"] = None
         made.said.append(_("The seed %d is larger than seeds are here, so it is a random one.") % found.seed)
-    made.values["steps"] = min(found.steps or graphs.STEPS, orders.MOST_STEPS)
-    if found.steps and found.steps > orders.MOST_STEPS:
+    steps, cfg = (registry.default().fields[name] for name in ("steps", "cfg"))
+    made.values["steps"] = min(found.steps or steps.default, _most(steps))
+    if found.steps and found.steps > _most(steps):
         text = _("It was made with %(its)d steps. The most here is %(most)d.")
-        made.said.append(text % {"its": found.steps, "most": orders.MOST_STEPS})
-    cfg = graphs.CFG if found.cfg is None else found.cfg
-    made.values["cfg"] = min(cfg, orders.MOST_CFG)
-    if cfg > orders.MOST_CFG:
+        made.said.append(text % {"its": found.steps, "most": _most(steps)})
+    its = cfg.default if found.cfg is None else found.cfg
+    made.values["cfg"] = min(its, _most(cfg))
+    if its > _most(cfg):
         text = _("It was made with cfg %(its)g. The most here is %(most)g.")
-        made.said.append(text % {"its": cfg, "most": orders.MOST_CFG})
+        made.said.append(text % {"its": its, "most": _most(cfg)})
+
+
+def _most(field: Field) -> float:
+    assert field.most is not None  # a number
+    return field.most
 
 
 def _names(found: PictureSettings, made: Honoured) -> None:
     """Sampler and scheduler. ComfyUI's variants that draw their noise on the GPU are told apart by the name alone."""
     sampler = found.sampler.removesuffix("_gpu")
-    made.values["sampler"] = sampler if sampler in forms.SAMPLERS else graphs.SAMPLER
+    samplers, schedulers = (registry.default().fields[name] for name in ("sampler", "scheduler"))
+    made.values["sampler"] = sampler if sampler in samplers.choices else samplers.default
     if found.sampler and found.sampler != made.values["sampler"]:
         text = _("Its sampler %(its)s is not offered here; this one takes %(ours)s.")
         made.said.append(text % {"its": found.sampler, "ours": made.values["sampler"]})
-    usual = graphs.SCHEDULER if not found.sampler else "normal"
-    made.values["scheduler"] = found.scheduler if found.scheduler in forms.SCHEDULERS else usual
+    usual = schedulers.default if not found.sampler else "normal"
+    made.values["scheduler"] = found.scheduler if found.scheduler in schedulers.choices else usual
     if found.scheduler and found.scheduler != made.values["scheduler"]:
         text = _("Its scheduler %(its)s is not offered here; this one takes %(ours)s.")
         made.said.append(text % {"its": found.scheduler, "ours": made.values["scheduler"]})
@@ -151,14 +159,15 @@ def _ingredient(lora: UsedLora, version: StyleVersion, style: Style, made: Honou
 
 
 def _files(found: PictureSettings, mix: list[Ingredient], made: Honoured) -> None:
-    checkpoint, lightning = Order(prompt="x", mix=mix).files()
+    order = Order(prompt="x", mix=mix)
+    checkpoint, lightning = (order.files().get(role, "") for role in ("checkpoint", "accelerator"))
     if found.checkpoint and base_checkpoints.differ(found.checkpoint, checkpoint):
         text = _("It was made with %(its)s. Here pictures are made with %(ours)s.")
         made.said.append(text % {"its": found.checkpoint, "ours": checkpoint})
     own = any(lora.stem == stem(lightning) for lora in found.loras)
     if found.program and lightning and not own and (found.steps or 0) > FEW_STEPS:
         text = _("Pictures here are made with %(file)s, for which %(steps)d steps at cfg %(cfg)g are enough.")
-        made.said.append(text % {"file": lightning, "steps": graphs.STEPS, "cfg": graphs.CFG})
+        made.said.append(text % {"file": lightning, "steps": order.steps, "cfg": order.cfg})
 
 
 def _beyond(found: PictureSettings) -> Iterator[str]:
