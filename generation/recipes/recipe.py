@@ -82,9 +82,9 @@ class Field:
             if isinstance(value, int | float) and self.least <= value <= self.most:
                 return ""
             ends = {"label": self.label, "least": self.least, "most": self.most}
-            return _("%(label)s goes from %(least)g to %(most)g.") % ends
+            return _("%(label)s: choose %(least)g to %(most)g.") % ends
         if self.choices and value not in self.choices:
-            words = _("%(label)s can be %(choices)s.")
+            words = _("%(label)s: choose one of %(choices)s.")
             return words % {"label": self.label, "choices": ", ".join(self.choices)}
         return ""
 

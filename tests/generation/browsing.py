@@ -138,3 +138,8 @@ def as_posted(html: str) -> dict[str, list[str]]:
         [(value, words)] = re.findall(r'<option(?: value="([^"]*)")? selected>(.*?)</option>', options)
         add(name, value or words)
     return data
+
+
+def reference_of(user: User) -> Reference:
+    """A stored picture to start from."""
+    return references.add_reference(io.BytesIO(png()), user)

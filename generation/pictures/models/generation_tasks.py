@@ -219,7 +219,7 @@ class GenerationTask(OftenUsed, Job):
 
     @property
     def made_by(self) -> Mapping[str, Any]:
-        """Name and hash of what its pictures are made by: a version of a recipe, or the workflow of an earlier studio."""
+        """Name and hash of what its pictures are made by: a version of a recipe, or an earlier studio's workflow."""
         facts: Mapping[str, Any] = self.snapshot.get("recipe") or self.snapshot.get("workflow", {})
         return facts
 

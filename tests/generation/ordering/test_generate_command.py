@@ -269,7 +269,7 @@ MISTAKES = [
     (["--count", "many"], "invalid"),
     (["--seed", "-1"], "seed is a whole number"),
     (["--seed", str(2**64)], "seed is a whole number"),
-    (["--steps", "0"], "Steps goes from 1 to 50"),
+    (["--steps", "0"], "Steps: choose 1 to 50"),
     (["--cfg", "nan"], "Cfg"),
     (["--prompt", " "], "Say what should be"),
     (["--user", "nobody"], "no account called nobody"),
