@@ -122,6 +122,7 @@ def around(form: OrderForm) -> dict[str, Any]:
     return {
         "form": form,
         "made_by": form.made_by,
+        "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
         "is_muted": form.made_by.is_muted(values.get("cfg")),
         "more_fields": [form[name] for name in form.made_by.fields if name not in COLUMNS],
         "styles": styles,
@@ -137,7 +138,7 @@ def around(form: OrderForm) -> dict[str, Any]:
             mix,
             _whole(values["count"], 1),
             "x".join(map(str, form.sides or ())),
-            _whole(values["steps"], form.made_by.defaults["steps"]),
+            _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
             str(values["mode"]),
         ),
         **references.shown(reference, form.user),

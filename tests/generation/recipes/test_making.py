@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from generation.engines.models import Engine
@@ -26,8 +29,9 @@ from generation.recipes.models import KeptRecipe
 from generation.recipes.recipe import Recipe
 from generation.selecting import sidecars
 from stylestudio.jobs.kinds import Status
-from tests.generation.browsing import reference_of
+from tests.generation.browsing import HTMX, VALID, as_posted, reference_of
 from tests.generation.recipes.earlier import GRAPH_1, SCHEMA_1, WORKFLOWS
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -87,17 +91,27 @@ def test_the_preview_engine_makes_pictures_by_every_shipped_recipe(
     assert KeptRecipe.objects.get(pk=recipe.sha256).document == recipe.document
 
 
-def test_adding_a_recipe_is_adding_a_folder(engine: Engine, ada: User, shelf: Path) -> None:
-    shutil.copytree(shelf / "sdxl", shelf / "quick-draft")
+def test_adding_a_recipe_is_adding_a_folder(engine: Engine, ada: User, her: Client, shelf: Path) -> None:
+    new = shelf / "quick-draft"
+    shutil.copytree(shelf / "sdxl", new)
+    (new / "image.json").unlink()
+    (new / "text.json").write_text(re.sub(r"\{\{(?:scheduler|negative)\}\}", "simple", (new / "text.json").read_text()))
 
     def slim(told: dict[str, Any]) -> None:
-        told |= {"name": "quick-draft", "title": {"en": "Draft", "zh-hans": "草稿"}}
-        told["fields"][1] |= {"default": 10}
+        told |= {"name": "quick-draft", "title": {"en": "Draft", "zh-hans": "草稿"}, "graphs": {"text": "text.json"}}
+        told["fields"] = [each for each in told["fields"] if each["name"] in ("steps", "cfg", "sampler", "clip_skip")]
+        told["fields"][0] |= {"default": 10}
 
-    rewrite(shelf / "quick-draft", slim)
-    assert "quick-draft" in registry.shipped()
-    task = made(orders.place(order(registry.named("quick-draft")), ada))
+    rewrite(new, slim)
+    form = {**VALID, "recipe": "quick-draft", "fields_of": "sdxl", "shape": "custom", "width": "64", "height": "64"}
+    html = page(her.post(reverse("generation:compose"), form))
+    assert as_posted(html)["clip_skip"] == ["2"] and 'name="scheduler"' not in html and 'name="denoise"' not in html
+    assert her.post(reverse("generation:generate"), form, headers=HTMX).status_code == 200
+    task = made(GenerationTask.objects.get())
     assert (task.status, task.steps, task.recipe_title) == (Status.COMPLETED, 10, "Draft"), task.error
+    assert sent(task)["KSampler"]["scheduler"] == "simple"
+    with pytest.raises(ValidationError, match="Draft cannot start from a picture"):
+        orders.place(order(registry.named("quick-draft"), reference=reference_of(ada)), ada)
 
 
 def test_a_picture_of_an_earlier_version_is_made_again_by_that_version(engine: Engine, ada: User, shelf: Path) -> None:
