@@ -19,7 +19,7 @@ templates_path: list[str] = []
 ARTISTS = ("pictures", "prompts", "styles", "gallery")
 CURATORS = ("styles", "datasets", "captions", "training", "people")
 OPERATORS = ("install", "engines", "sizes", "proxy", "machines", "data", "taking-over", "terminal", "troubles")
-REFERENCE = ("settings", "commands", "scripts", "comfyui")
+REFERENCE = ("settings", "commands", "scripts", "recipes", "comfyui")
 CONTENTS = {
     "index": (
         "artists/index",

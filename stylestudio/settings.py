@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "stylestudio",
     "styles",
     "generation.engines",
+    "generation.recipes",
     "generation.pictures",
     "generation.keeping",
     "generation.making",
@@ -249,6 +250,9 @@ PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
 #: [Engines] The SDXL Lightning LoRA, as the engines list it.
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
+#: [Engines] Files of [recipes](recipes.md) that have other names here, separated by commas: recipe, a point, the role
+#: of the file, an equals sign, and the file as the engines list it, such as `sdxl-dmd2.accelerator=dmd2.safetensors`.
+RECIPE_FILES = env.items("STYLESTUDIO_RECIPE_FILES")
 #: [Training and captions] A copy of [kohya's sd-scripts](https://github.com/kohya-ss/sd-scripts) on the worker's
 #: machine (Linux or macOS). If it is set, styles can be trained with it there.
 SD_SCRIPTS_DIR = env.folder("SD_SCRIPTS_DIR")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from posixpath import basename, splitext
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts
 from styles.models import Kind, Source, Style, StyleVersion, version_added
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import distinct, folder_of
+from stylestudio.host import rooms
 from stylestudio.text import plain
 
 _OURS = "stylestudio_"
@@ -63,7 +63,8 @@ def unused() -> list[FoundLora]:
 def _known() -> set[str]:
     """Canonical names of the files that styles use, and of their accelerators."""
     names = {*StyleVersion.objects.filter(style__deleted_at=None).values_list("lora_name", flat=True)}
-    names |= {*StyleVersion.objects.values_list("lightning", flat=True), settings.LIGHTNING_LORA}
+    names |= {*StyleVersion.objects.values_list("lightning", flat=True)}
+    names.update(*(named() for named in rooms.contributed("lora_names")))
     return set(distinct(names))
 
 

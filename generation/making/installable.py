@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generation.engines import installs
-from generation.pictures import graphs
+from generation.pictures import snapshots
 from generation.pictures.models import GenerationTask
 from styles.models import StyleVersion
 
@@ -12,7 +12,7 @@ def stored(task: GenerationTask) -> dict[str, StyleVersion]:
     """`installs.stored` for the mix of a task. Only the names in the snapshot count: a file under another name does not
     help.
     """
-    asked = {name for name, _weight in graphs.loras(task)}
+    asked = {name for name, _weight in snapshots.loras_in(task.snapshot)}
     if not asked:
         return {}
     rows = task.mix.select_related("version__style")

@@ -11,6 +11,8 @@ from generation.engines import installs, lacks, roster
 from generation.engines.installs import Stored
 from generation.engines.models import Engine
 from generation.pictures import graphs
+from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from stylestudio.comfy.file_names import canonical
 
 File = tuple[str, str]  # (folder, name)
@@ -45,10 +47,10 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
     return Outlook([], nobody or _waits(_nowhere(files, serving, stored) or files, able))
 
 
-def unfit() -> list[str]:
-    """Why no serving engine can run our graphs, whatever files it has; empty if one can, or if none serves."""
+def unfit(recipe: Recipe) -> list[str]:
+    """Why no serving engine can run the graphs of a recipe, whatever files it has; empty if one can, or none serves."""
     serving = roster.serving()
-    found = [(engine, graphs.lack_of(engine)) for engine in serving]
+    found = [(engine, graphs.lacks_of(engine).get(recipe.sha256)) for engine in serving]
     if any(lack is None for _engine, lack in found):
         return []
     words = _("%(engine)s (ComfyUI %(version)s) cannot make these pictures. %(lack)s")
@@ -57,6 +59,17 @@ def unfit() -> list[str]:
         for engine, lack in found
         if lack
     ]
+
+
+def lacking(recipe: Recipe) -> list[str]:
+    """Why no serving engine can make pictures by a recipe: its files, as the studio names them, or its nodes; empty if
+    one can, or if none serves.
+    """
+    serving = roster.serving()
+    files = [(recipe.files[role].folder, name) for role, name in registry.files_of(recipe).items()]
+    if not serving or any(installs.is_able(engine, files, (), {}) for engine in serving):
+        return unfit(recipe)
+    return _missing(files, serving, {})
 
 
 def _nobody(away: Sequence[Engine]) -> str:
@@ -102,9 +115,10 @@ def _missing_file(file: File, asked: Sequence[Engine], stored: Stored) -> str:
         if len(asked) == 1:
             return _("%(engines)s does not have the checkpoint %(file)s. Put it into models/checkpoints there.") % facts
         return _("No engine has the checkpoint %(file)s. Put it into models/checkpoints on one of %(engines)s.") % facts
+    facts["folder"] = f"models/{folder}"
     if len(asked) == 1:
-        return _("%(engines)s does not have the file %(file)s. Put it into models/loras there.") % facts
-    return _("No engine has the file %(file)s. Put it into models/loras on one of %(engines)s.") % facts
+        return _("%(engines)s does not have the file %(file)s. Put it into %(folder)s there.") % facts
+    return _("No engine has the file %(file)s. Put it into %(folder)s on one of %(engines)s.") % facts
 
 
 def _nowhere(files: Iterable[File], asked: Sequence[Engine], stored: Stored) -> list[File]:

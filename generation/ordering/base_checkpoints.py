@@ -44,10 +44,9 @@ def differ(one: str, other: str) -> bool:
     return bool(first and second) and not first.startswith(second) and not second.startswith(first)
 
 
-def warnings(mix: Sequence[Ingredient]) -> list[str]:
-    """What may look wrong because of the checkpoint that these styles are used with."""
-    used, _lightning = Order(prompt="x", mix=mix).files()
-    return [*_two_wishes(mix), *_strangers(mix, used)]
+def warnings(order: Order) -> list[str]:
+    """What may look wrong because of the checkpoint that the styles of an order are used with."""
+    return [*_two_wishes(order.mix), *_strangers(order.mix, order.files().get("checkpoint", ""))]
 
 
 def chosen(mix: Sequence[Ingredient]) -> str:

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from django_htmx.http import reswap, retarget
 
-from generation.ordering import forms, order_page
+from generation.ordering import forms, order_page, recipe_fields
 from generation.ordering.models import Draft
 from styles.models import Style
 from stylestudio.people.access import StudioRequest
@@ -38,7 +38,8 @@ def fields_of(data: QueryDict) -> Fields:
     """What is kept of a posted form: values that are too many or too long are cut off, and NUL left out, which
     PostgreSQL refuses.
     """
-    names = [name for name in data if name in KEPT or WEIGHT.match(name)][:MOST_NAMES]
+    kept = KEPT | recipe_fields.names()
+    names = [name for name in data if name in kept or WEIGHT.match(name)][:MOST_NAMES]
     return {name: [value[:LONGEST].replace("\0", "") for value in data.getlist(name)[:MOST_VALUES]] for name in names}
 
 
@@ -64,6 +65,7 @@ def values_of(fields: Fields, user: User) -> dict[str, Any]:
     data = QueryDict(mutable=True)
     for name, values in fields.items():
         data.setlist(name, values)
+    recipe_fields.swap(data)
     mix = forms.picked(data, user)
     there = {ingredient.version.style_id for ingredient in mix}
     wanted = {forms.row_number(text) for text in data.getlist("style")} - {None}

@@ -15,10 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.engines import roster
-from generation.ordering import orders
+from generation.ordering import orders, recipe_fields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, ticket
-from generation.pictures import graphs
 from generation.pictures.models import (
     LEAST_SIDE,
     MOST_PICTURES,
@@ -30,18 +29,15 @@ from generation.pictures.models import (
 )
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import SHAPES, size_text
+from generation.recipes import registry
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from styles.queries import with_published
 from stylestudio.forms.fields import StudioForm
-from stylestudio.forms.widgets import PICTURES, Line, Names, Segments, Slider, TextBox
+from stylestudio.forms.widgets import PICTURES, Line, Segments, TextBox
 from stylestudio.images.decoding import BadPicture
 
-# What every ComfyUI offers; the engine validates them again.
-SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_sde", "ddim", "lcm", "uni_pc")
-SCHEDULERS = ("sgm_uniform", "normal", "karras", "exponential", "simple", "ddim_uniform", "beta")
 COUNTS = (1, 2, 4, 8, 12)  # pictures that are offered
-LEAST_CHANGE = 0.05  # of a reference; also how finely it is chosen
 # A reference is sent as soon as it is chosen, so that mistakes show before Generate.
 SENT_AT_ONCE = {
     "hx-post": reverse_lazy("generation:reference"),
@@ -115,13 +111,9 @@ class OrderForm(StudioForm):
         widget=TextBox({"rows": 4, "placeholder": gettext_lazy("What should be in the picture?"), **HELPED}),
         error_messages={"required": gettext_lazy("Say what should be in the picture.")},
     )
-    negative = forms.CharField(
-        label=gettext_lazy("Negative prompt"),
-        required=False,
-        max_length=4000,
-        widget=TextBox({"rows": 2}),
-        help_text=gettext_lazy("Does nothing at cfg 1. Raise cfg above 1 to use it."),
-    )
+    recipe = forms.ChoiceField(label=gettext_lazy("Recipe"), required=False, widget=recipe_fields.RecipePicker)
+    # The recipe that the settings on the page are of: until they are swapped, another one may be chosen above.
+    fields_of = forms.CharField(required=False, widget=forms.HiddenInput)
     shape = forms.ChoiceField(
         label=gettext_lazy("Shape"),
         choices=[*((shape.value, shape.label) for shape in SHAPES), (CUSTOM, gettext_lazy("Custom"))],
@@ -139,33 +131,6 @@ class OrderForm(StudioForm):
         max_value=MOST_SEED,
         widget=Line({"inputmode": "numeric", "autocomplete": "off", "placeholder": gettext_lazy("Random")}),
         error_messages={"invalid": gettext_lazy("A seed is a whole number. Leave it empty for a random one.")},
-    )
-    steps = forms.IntegerField(
-        label=gettext_lazy("Steps"), min_value=1, max_value=orders.MOST_STEPS, initial=graphs.STEPS
-    )
-    cfg = forms.FloatField(
-        label=gettext_lazy("Cfg"),
-        min_value=0,
-        max_value=orders.MOST_CFG,
-        initial=graphs.CFG,
-        widget=forms.NumberInput({"step": "0.1"}),
-    )
-    sampler = forms.ChoiceField(
-        label=gettext_lazy("Sampler"), choices=[(name, name) for name in SAMPLERS], initial=graphs.SAMPLER, widget=Names
-    )
-    scheduler = forms.ChoiceField(
-        label=gettext_lazy("Scheduler"),
-        choices=[(name, name) for name in SCHEDULERS],
-        initial=graphs.SCHEDULER,
-        widget=Names,
-    )
-    denoise = forms.FloatField(
-        label=gettext_lazy("Strength of change"),
-        required=False,
-        min_value=LEAST_CHANGE,
-        max_value=1.0,
-        initial=graphs.DENOISE,
-        widget=Slider({"step": LEAST_CHANGE, "aria-describedby": "denoise-ends"}),
     )
     before = forms.CharField(
         label=gettext_lazy("Before the prompt"), required=False, max_length=MOST_WORDS, widget=Line(TO_SAVE)
@@ -193,6 +158,12 @@ class OrderForm(StudioForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "%s", **kwargs})
         self.user = user
+        chosen = self.data if self.is_bound else self.initial
+        self.made_by = registry.named(chosen.get("recipe"))
+        self.fields |= recipe_fields.fields_of(self.made_by)
+        recipe_choice = cast(forms.ChoiceField, self.fields["recipe"])
+        recipe_choice.choices = [(recipe.name, str(recipe.title)) for recipe in registry.shipped().values()]
+        self.initial = {**self.initial, "recipe": self.made_by.name, "fields_of": self.made_by.name}
         self.mix: list[Ingredient] = (
             picked(self.data, user) if self.is_bound else list(kwargs.get("initial", {}).get("mix", ()))
         )
@@ -258,18 +229,16 @@ class OrderForm(StudioForm):
         data = self.cleaned_data
         known = next((shape for shape in SHAPES if shape.value == data["shape"]), None)
         width, height = (known.width, known.height) if known else (data["width"], data["height"])
+        asked = self.made_by.defaults | {name: data[name] for name in self.made_by.fields if data[name] is not None}
         return Order(
             prompt=data["prompt"],
-            negative=data["negative"],
+            recipe=self.made_by,
+            **{name: value for name, value in asked.items() if name in orders.COLUMNS},
+            fields={name: value for name, value in asked.items() if name not in orders.COLUMNS},
             width=width,
             height=height,
             count=data["count"],
             seed=data["seed"],
-            steps=data["steps"],
-            cfg=data["cfg"],
-            sampler=data["sampler"],
-            scheduler=data["scheduler"],
-            denoise=data["denoise"] if data["denoise"] is not None else graphs.DENOISE,
             reference=data["picture"],
             mix=tuple(self.mix),
             frame=Frame(data["before"], data["after"], data["preset"]),
@@ -281,6 +250,8 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
     return {
         "mode": order.mode,
         "prompt": order.prompt,
+        "recipe": order.recipe.name,
+        **order.more,
         "negative": order.negative,
         **size_values(order.width, order.height),
         "count": order.count,
@@ -289,7 +260,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "cfg": order.cfg,
         "sampler": order.sampler,
         "scheduler": order.scheduler,
-        "denoise": order.denoise if order.reference else graphs.DENOISE,
+        "denoise": order.denoise if order.reference else order.recipe.defaults.get("denoise"),
         "reference_id": ticket(order.reference.pk, user) if order.reference else None,
         "mix": order.mix,
         "before": order.frame.prefix,
@@ -305,15 +276,19 @@ def size_values(width: int, height: int) -> dict[str, Any]:
     return {"shape": value if is_known else CUSTOM, "width": width, "height": height}
 
 
-def preset_values(preset: Preset) -> dict[str, str]:
-    """The form values that a preset fills in. An empty negative prompt leaves the current one."""
+def preset_values(preset: Preset, recipe: str) -> dict[str, str]:
+    """The form values that a preset fills in. An empty negative prompt leaves the current one.
+
+    Its steps are those of the default recipe, and mean nothing to others.
+    """
     values = {
         "preset": preset.name,
         "before": preset.prefix,
         "after": preset.suffix,
         **{name: str(value) for name, value in size_values(preset.width, preset.height).items()},
-        "steps": str(preset.steps),
     }
+    if recipe in ("", registry.DEFAULT):
+        values["steps"] = str(preset.steps)
     return values | {"negative": preset.negative} if preset.negative else values
 
 

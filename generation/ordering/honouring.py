@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from generation.ordering import base_checkpoints, forms, orders
+from generation.ordering import base_checkpoints, forms
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures import graphs
 from generation.pictures.models import MOST_SEED, MOST_STYLES
 from generation.pictures.shapes import nearest, size_text
+from generation.recipes import registry
+from generation.recipes.recipe import Field, Recipe
 from styles.models import Style, StyleVersion
 from stylestudio.picture_settings.settings import PictureSettings, Trouble, UsedLora, stem
 
 MOST_PROMPT = 4000  # characters, as in the form
 LEAST_DIGEST = 8  # characters of a hash by which a file is known
+READ = {"steps", "cfg", "sampler", "scheduler"}  # settings that files tell
 FEW_STEPS = 8  # that LoRAs for few steps are made for
 
 
@@ -34,15 +35,29 @@ class Honoured:
 
 def honour(found: PictureSettings, user: User) -> Honoured:
     """The form's values for a picture with these settings, as near to them as this studio comes."""
-    made = Honoured({"mode": "text", "count": 1})
+    recipe = _recipe(found)
+    made = Honoured({"mode": "text", "count": 1, "recipe": recipe.name})
     _words(found, made)
-    _numbers(found, made)
-    _names(found, made)
+    _numbers(found, recipe, made)
+    _names(found, recipe, made)
     _size(found, made)
     mix = _mix(found, user, made)
-    _files(found, mix, made)
-    made.said += _beyond(found)
+    _files(found, recipe, mix, made)
+    made.said += _beyond(found, recipe)
     return made
+
+
+def _recipe(found: PictureSettings) -> Recipe:
+    """The recipe that comes nearest: the one with the accelerator that the picture was made with; for many steps one
+    without an accelerator; else the default one.
+    """
+    used = {lora.stem for lora in found.loras}
+    able = [recipe for recipe in registry.shipped().values() if recipe.fields.keys() >= READ]
+    quick = {recipe.name: registry.files_of(recipe).get("accelerator", "") for recipe in able}
+    named = next((name for name, file in quick.items() if file and stem(file) in used), "")
+    if not named and (found.steps or 0) > FEW_STEPS:
+        named = next((name for name, file in quick.items() if not file), "")
+    return registry.named(named)
 
 
 def _words(found: PictureSettings, made: Honoured) -> None:
@@ -52,31 +67,40 @@ def _words(found: PictureSettings, made: Honoured) -> None:
             made.said.append(_("The prompt is longer than %d characters, so its end is missing.") % MOST_PROMPT)
 
 
-def _numbers(found: PictureSettings, made: Honoured) -> None:
+def _numbers(found: PictureSettings, recipe: Recipe, made: Honoured) -> None:
     made.values["seed"] = found.seed
     if found.seed is not None and found.seed > MOST_SEED:
         made.values["seed"] = None
         made.said.append(_("The seed %d is larger than seeds are here, so it is a random one.") % found.seed)
-    made.values["steps"] = min(found.steps or graphs.STEPS, orders.MOST_STEPS)
-    if found.steps and found.steps > orders.MOST_STEPS:
+    steps, cfg = (recipe.fields[name] for name in ("steps", "cfg"))
+    if found.clip_skip and "clip_skip" in recipe.fields:
+        made.values["clip_skip"] = min(found.clip_skip, _most(recipe.fields["clip_skip"]))
+    made.values["steps"] = min(found.steps or steps.default, _most(steps))
+    if found.steps and found.steps > _most(steps):
         text = _("It was made with %(its)d steps. The most here is %(most)d.")
-        made.said.append(text % {"its": found.steps, "most": orders.MOST_STEPS})
-    cfg = graphs.CFG if found.cfg is None else found.cfg
-    made.values["cfg"] = min(cfg, orders.MOST_CFG)
-    if cfg > orders.MOST_CFG:
+        made.said.append(text % {"its": found.steps, "most": _most(steps)})
+    its = cfg.default if found.cfg is None else found.cfg
+    made.values["cfg"] = min(its, _most(cfg))
+    if its > _most(cfg):
         text = _("It was made with cfg %(its)g. The most here is %(most)g.")
-        made.said.append(text % {"its": cfg, "most": orders.MOST_CFG})
+        made.said.append(text % {"its": its, "most": _most(cfg)})
 
 
-def _names(found: PictureSettings, made: Honoured) -> None:
+def _most(field: Field) -> float:
+    assert field.most is not None  # a number
+    return field.most
+
+
+def _names(found: PictureSettings, recipe: Recipe, made: Honoured) -> None:
     """Sampler and scheduler. ComfyUI's variants that draw their noise on the GPU are told apart by the name alone."""
     sampler = found.sampler.removesuffix("_gpu")
-    made.values["sampler"] = sampler if sampler in forms.SAMPLERS else graphs.SAMPLER
+    samplers, schedulers = (recipe.fields[name] for name in ("sampler", "scheduler"))
+    made.values["sampler"] = sampler if sampler in samplers.choices else samplers.default
     if found.sampler and found.sampler != made.values["sampler"]:
         text = _("Its sampler %(its)s is not offered here; this one takes %(ours)s.")
         made.said.append(text % {"its": found.sampler, "ours": made.values["sampler"]})
-    usual = graphs.SCHEDULER if not found.sampler else "normal"
-    made.values["scheduler"] = found.scheduler if found.scheduler in forms.SCHEDULERS else usual
+    usual = schedulers.default if not found.sampler else "normal"
+    made.values["scheduler"] = found.scheduler if found.scheduler in schedulers.choices else usual
     if found.scheduler and found.scheduler != made.values["scheduler"]:
         text = _("Its scheduler %(its)s is not offered here; this one takes %(ours)s.")
         made.said.append(text % {"its": found.scheduler, "ours": made.values["scheduler"]})
@@ -98,10 +122,11 @@ def _size(found: PictureSettings, made: Honoured) -> None:
 def _mix(found: PictureSettings, user: User, made: Honoured) -> list[Ingredient]:
     """The styles whose files the picture was made with, each in its current version."""
     styles = {style.pk: style for style in forms.offered(user) if style.version and not style.is_base}
+    accelerators = {stem(name) for name in registry.lora_names()}
     mix: dict[int, Ingredient] = {}
     for lora in found.loras:
-        if lora.stem == stem(settings.LIGHTNING_LORA):
-            continue  # part of every picture here
+        if lora.stem in accelerators:
+            continue  # part of its recipe
         version = _version_of(lora, styles)
         if version is None:
             made.said.append(_("The LoRA %s is not a style of this studio, so it is left out.") % lora.name)
@@ -150,19 +175,15 @@ def _ingredient(lora: UsedLora, version: StyleVersion, style: Style, made: Honou
 # --- What the studio decides itself
 
 
-def _files(found: PictureSettings, mix: list[Ingredient], made: Honoured) -> None:
-    checkpoint, lightning = Order(prompt="x", mix=mix).files()
+def _files(found: PictureSettings, recipe: Recipe, mix: list[Ingredient], made: Honoured) -> None:
+    checkpoint = Order(prompt="x", mix=mix, recipe=recipe).files().get("checkpoint", "")
     if found.checkpoint and base_checkpoints.differ(found.checkpoint, checkpoint):
         text = _("It was made with %(its)s. Here pictures are made with %(ours)s.")
         made.said.append(text % {"its": found.checkpoint, "ours": checkpoint})
-    own = any(lora.stem == stem(lightning) for lora in found.loras)
-    if found.program and lightning and not own and (found.steps or 0) > FEW_STEPS:
-        text = _("Pictures here are made with %(file)s, for which %(steps)d steps at cfg %(cfg)g are enough.")
-        made.said.append(text % {"file": lightning, "steps": graphs.STEPS, "cfg": graphs.CFG})
 
 
-def _beyond(found: PictureSettings) -> Iterator[str]:
-    if found.clip_skip and found.clip_skip > 1:
+def _beyond(found: PictureSettings, recipe: Recipe) -> Iterator[str]:
+    if found.clip_skip and found.clip_skip > 1 and "clip_skip" not in recipe.fields:
         yield _("Clip skip %d cannot be set here.") % found.clip_skip
     if found.denoise is not None and found.denoise < 1:
         yield _("It was made from another picture or in two passes, with a strength of change of %g.") % found.denoise

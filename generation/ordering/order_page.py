@@ -16,10 +16,11 @@ from django.utils.translation import gettext as _
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms, references
 from generation.ordering.forms import OrderForm
-from generation.ordering.orders import Ingredient, Order
-from generation.pictures import estimates, graphs
+from generation.ordering.orders import COLUMNS, Ingredient, Order
+from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
+from generation.recipes.recipe import Recipe
 from styles.models import Preset, Style
 from stylestudio import __version__
 from stylestudio.templatetags.studio import about
@@ -120,6 +121,10 @@ def around(form: OrderForm) -> dict[str, Any]:
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
     return {
         "form": form,
+        "made_by": form.made_by,
+        "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
+        "is_muted": form.made_by.is_muted(values.get("cfg")),
+        "more_fields": [form[name] for name in form.made_by.fields if name not in COLUMNS],
         "styles": styles,
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
         "other_styles": _other_styles(first, styles),
@@ -129,10 +134,11 @@ def around(form: OrderForm) -> dict[str, Any]:
         "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
         "readiness": readiness(
             form.user,
+            form.made_by,
             mix,
             _whole(values["count"], 1),
             "x".join(map(str, form.sides or ())),
-            _whole(values["steps"], graphs.STEPS),
+            _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
             str(values["mode"]),
         ),
         **references.shown(reference, form.user),
@@ -241,21 +247,24 @@ def _chips(mix: Iterable[Ingredient], prompt: str) -> Iterable[Chip]:
             yield Chip(ingredient.version.style_id, phrase, phrase not in ingredient.off)
 
 
-def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, steps: int, mode: str) -> Readiness:
+def readiness(
+    user: User, recipe: Recipe, mix: Iterable[Ingredient], count: int, shape: str, steps: int, mode: str
+) -> Readiness:
     """What pressing Generate will do: pictures, time, place in the queue; or which file or engine is missing."""
     mix = tuple(mix)
-    order = Order(prompt="x", mix=mix)
-    checkpoint, lightning = order.files()
-    files = [("checkpoints", checkpoint), ("loras", lightning)]
+    order = Order(prompt="x", mix=mix, recipe=recipe)
+    files = [(recipe.files[role].folder, name) for role, name in order.files().items()]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
     outlook = availability.outlook(files, installs.stored(one.version for one in mix))
-    problems = [Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit())]
+    problems = [
+        Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit(recipe))
+    ]
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]
     width, _x, height = shape.partition("x")
     forecast = estimates.forecast_now()
-    like = estimates.Like(mode, _whole(width, 1024) * _whole(height, 1024), steps)
+    like = estimates.Like(recipe.name, mode, _whole(width, 1024) * _whole(height, 1024), steps)
     if (seconds := forecast.duration(count, like)) is not None:
         lines[0] += " · " + about(seconds)
     if own := base_checkpoints.chosen(mix):
@@ -264,7 +273,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
         lines.append(_("sketches, no GPU"))
     if ahead := forecast.ahead_of_new(user.pk):
         lines.append(ngettext("after %(count)d picture", "after %(count)d pictures", ahead) % {"count": ahead})
-    return Readiness(lines, problems, outlook.wait, base_checkpoints.warnings(mix))
+    return Readiness(lines, problems, outlook.wait, base_checkpoints.warnings(order))
 
 
 def _whole(value: Any, default: int) -> int:

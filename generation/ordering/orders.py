@@ -6,18 +6,17 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from generation.pictures import graphs, signals
+from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
     LEAST_SIDE,
     MOST_PICTURES,
@@ -30,17 +29,16 @@ from generation.pictures.models import (
     search_index,
 )
 from generation.pictures.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
+from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from styles.models import StyleVersion
 from stylestudio.comfy import file_names
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
 from stylestudio.people.visibility import Visibility
 
-SCHEMA = 1
 # Random seeds stay short enough to read aloud.
 RANDOM_SEEDS = 2**32
-MOST_STEPS = 50
-MOST_CFG = 20.0
 VARIATIONS = 4  # pictures of one press
 
 
@@ -64,9 +62,22 @@ def no_size() -> str:
     return words % {"least": LEAST_SIDE, "most": MOST_SIDE}
 
 
+# The settings of recipes that tasks have columns for; a snapshot has the others under `fields`.
+COLUMNS = ("negative", "steps", "cfg", "sampler", "scheduler", "denoise")
+
+
+def _usual(name: str) -> Any:
+    """A field of Order whose default is that of the default recipe."""
+    return field(default_factory=lambda: registry.default().fields[name].default)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Everything ordered by one press of Generate. `seed` None means random."""
+    """Everything ordered by one press of Generate. `seed` None means random.
+
+    `fields` are the settings of the recipe without a column; those that are not said are the usual ones. `own_files`
+    are files by role that come before those that styles and studio name; "" leaves it to these.
+    """
 
     prompt: str
     negative: str = ""
@@ -74,16 +85,17 @@ class Order:
     height: int = 1024
     count: int = 1
     seed: int | None = None
-    steps: int = graphs.STEPS
-    cfg: float = graphs.CFG
-    sampler: str = graphs.SAMPLER
-    scheduler: str = graphs.SCHEDULER
-    denoise: float = graphs.DENOISE
+    steps: int = _usual("steps")
+    cfg: float = _usual("cfg")
+    sampler: str = _usual("sampler")
+    scheduler: str = _usual("scheduler")
+    denoise: float = _usual("denoise")
     reference: Reference | None = None
     mix: Sequence[Ingredient] = field(default_factory=tuple)
     frame: Frame = NO_FRAME
-    checkpoint: str = ""  # empty: the mix decides
-    lightning: str = ""
+    recipe: Recipe = field(default_factory=registry.default)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    own_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mode(self) -> str:
@@ -101,12 +113,9 @@ class Order:
             wrong["count"] = _("Choose 1 to %d pictures.") % MOST_PICTURES
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             wrong["seed"] = _("A seed is a whole number from 0 to %d, or nothing for a random one.") % MOST_SEED
-        if not 1 <= self.steps <= MOST_STEPS:
-            wrong["steps"] = _("Choose 1 to %d steps.") % MOST_STEPS
-        if not 0.0 <= self.cfg <= MOST_CFG:
-            wrong["cfg"] = _("Cfg goes from 0 to %d.") % MOST_CFG
-        if not 0.0 <= self.denoise <= 1.0:
-            wrong["denoise"] = _("Strength of change goes from 0 to 1.")
+        if self.mode not in self.recipe.graphs:
+            wrong["mode"] = _("%s cannot start from a picture.") % self.recipe.title
+        wrong |= self._wrong_fields()
         if len(self.mix) > MOST_STYLES:
             wrong["style"] = _("Choose at most %d styles.") % MOST_STYLES
         if len({ingredient.version.pk for ingredient in self.mix}) < len(self.mix):
@@ -117,16 +126,31 @@ class Order:
         if wrong:
             raise ValidationError(wrong)
 
+    def _wrong_fields(self) -> dict[str, str]:
+        """What is wrong with the settings of the recipe."""
+        values = {name: getattr(self, name) for name in COLUMNS} | self.more
+        found = {name: each.problem(values[name]) for name, each in self.recipe.fields.items()}
+        return {name: words for name, words in found.items() if words}
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """All settings of the recipe without a column."""
+        usual = {name: value for name, value in self.recipe.defaults.items() if name not in COLUMNS}
+        return {name: self.fields.get(name, value) for name, value in usual.items()}
+
     def phrases(self) -> list[str]:
         """The active trigger phrases of all styles in the mix."""
         return [phrase for ingredient in self.mix for phrase in ingredient.triggers]
 
-    def files(self) -> tuple[str, str]:
-        """(checkpoint, Lightning LoRA): the order's own, else the first style's, else the studio's. Canonical names."""
-        versions = [ingredient.version for ingredient in self.mix]
-        checkpoint = next((version.checkpoint for version in versions if version.checkpoint), settings.CHECKPOINT)
-        lightning = next((version.lightning for version in versions if version.lightning), settings.LIGHTNING_LORA)
-        return file_names.canonical(self.checkpoint or checkpoint), file_names.canonical(self.lightning or lightning)
+    def files(self) -> dict[str, str]:
+        """Its files by role: the order's own, else those of the first style, else the studio's. Canonical names."""
+        return {role: self._file(role, usual) for role, usual in registry.files_of(self.recipe).items()}
+
+    def _file(self, role: str, usual: str) -> str:
+        asked = self.recipe.files[role].style
+        of_styles = (getattr(ingredient.version, asked) for ingredient in self.mix) if asked else ()
+        chosen = self.own_files.get(role) or next(filter(None, of_styles), usual)
+        return file_names.canonical(chosen)
 
 
 def canonical(snapshot: dict[str, Any]) -> str:
@@ -154,12 +178,13 @@ def place(
     order.check()
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
-    return _store(task, mix, _workflow_of(order), order.frame, request_id)
+    registry.keep(order.recipe)
+    return _store(task, mix, _how(order), order.frame, request_id)
 
 
 def snapshot(order: Order) -> dict[str, Any]:
     """The snapshot a task of this order would freeze. With an explicit seed, equal orders give equal ones."""
-    return _snapshot(*_draft(order), _workflow_of(order), order.frame)
+    return _snapshot(*_draft(order), _how(order), order.frame)
 
 
 def is_same(task: GenerationTask, order: Order) -> bool:
@@ -170,16 +195,21 @@ def is_same(task: GenerationTask, order: Order) -> bool:
     return digest(asked) == task.snapshot_sha256 and order.count == task.count
 
 
-def _workflow_of(order: Order) -> dict[str, str]:
-    used = graphs.workflow(order.mode)
-    return {"name": used.name, "sha256": used.sha256}
+# What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
+HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields")
+
+
+def _how(order: Order) -> dict[str, Any]:
+    facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
+    return {"schema": snapshots.SCHEMA, **facts}
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
     """The rows of the order, unsaved."""
     first = order.seed if order.seed is not None else secrets.randbelow(RANDOM_SEEDS)
-    checkpoint, lightning = order.files()
+    files = order.files()
     task = GenerationTask(
+        recipe=order.recipe.name,
         mode=order.mode,
         prompt=order.prompt.strip(),
         final_prompt=final_prompt(order.prompt, order.phrases(), order.frame),
@@ -194,8 +224,8 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
         scheduler=order.scheduler,
         denoise=order.denoise if order.reference else 1.0,
         reference=order.reference,
-        checkpoint=checkpoint,
-        lightning=lightning,
+        checkpoint=files.get("checkpoint", ""),
+        lightning=files.get("accelerator", ""),
     )
     mix = [
         TaskStyle(
@@ -212,7 +242,7 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
 # The fields that a retry copies unchanged.
 ASKED = (
     "project_id", "visibility", "mode", "prompt", "final_prompt", "negative", "width", "height", "steps", "cfg",
-    "sampler", "scheduler", "denoise", "reference", "checkpoint", "lightning", "is_face",
+    "sampler", "scheduler", "denoise", "reference", "checkpoint", "lightning", "recipe", "is_face",
 )  # fmt: skip
 
 
@@ -248,7 +278,8 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     ended = GenerationTask.everything.filter(retry_of=task).ended().count()
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
-        again = _store(again, mix, task.snapshot["workflow"], task.frame, request_id)
+        how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
+        again = _store(again, mix, how, task.frame, request_id)
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
 
@@ -275,6 +306,8 @@ def order_of(task: GenerationTask) -> Order:
         reference=task.reference,
         mix=mix,
         frame=task.frame,
+        recipe=graphs.recipe(task),
+        fields=snapshots.fields_in(task.snapshot),
     )
 
 
@@ -284,7 +317,7 @@ def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> Gene
 
     Raises ValidationError as `place` does.
     """
-    same = replace(order_of(task), seed=None, count=VARIATIONS, checkpoint=task.checkpoint, lightning=task.lightning)
+    same = replace(order_of(task), seed=None, count=VARIATIONS, own_files=snapshots.files_in(task.snapshot))
     return place(same, user, request_id=request_id, visibility=task.visibility)
 
 
@@ -299,9 +332,9 @@ def _off(row: TaskStyle, prompt: str) -> list[str]:
 
 
 def _store(
-    task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame, request_id: uuid.UUID | None
+    task: GenerationTask, mix: list[TaskStyle], how: dict[str, Any], frame: Frame, request_id: uuid.UUID | None
 ) -> GenerationTask:
-    task.snapshot = _snapshot(task, mix, used, frame)
+    task.snapshot = _snapshot(task, mix, how, frame)
     task.snapshot_sha256 = digest(task.snapshot)
     task.request_id = request_id or uuid.uuid4()
     try:
@@ -332,12 +365,10 @@ def _send(task: GenerationTask) -> None:
         GenerationTask.wake()
 
 
-def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame) -> dict[str, Any]:
+def _snapshot(task: GenerationTask, mix: list[TaskStyle], how: dict[str, Any], frame: Frame) -> dict[str, Any]:
     # Orders without a preset hash as they did before presets existed.
     framed = {"frame": frame.facts} if frame.facts else {}
-    return framed | {
-        "schema": SCHEMA,
-        "workflow": used,
+    return (framed | how) | {
         "mode": str(task.mode),
         "prompt": task.prompt,
         "final_prompt": task.final_prompt,
@@ -351,8 +382,6 @@ def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], 
         "scheduler": task.scheduler,
         "denoise": task.denoise,
         "reference": task.reference.sha256 if task.reference else None,
-        "checkpoint": task.checkpoint,
-        "lightning": task.lightning,
         "styles": [
             {
                 "style": row.version.style.slug,

@@ -20,11 +20,12 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
-from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, references
+from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, recipe_fields, references
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
+from generation.recipes import registry
 from styles.forms import PresetForm
 from styles.models import Preset, Style
 from stylestudio.edge import page_memory
@@ -52,9 +53,11 @@ def studio(request: StudioRequest) -> HttpResponse:
 @require_POST
 def generate(request: StudioRequest) -> HttpResponse:
     """Place an order. htmx gets the job's card, a plain form the Studio page with the card on top."""
-    form = forms.OrderForm(request.POST, request.FILES, user=request.user)
+    data = request.POST.copy()
+    recipe_fields.swap(data)
+    form = forms.OrderForm(data, request.FILES, user=request.user)
     is_valid = form.is_valid()
-    _keep(request.POST, form)
+    _keep(data, form)
     if not is_valid:
         return _invalid(request, form)
     try:
@@ -93,6 +96,7 @@ def compose(request: StudioRequest) -> HttpResponse:
     With `renew` nothing was changed but the queue or an engine: another page may hold a newer form.
     """
     data = request.POST.copy()
+    swapped = recipe_fields.swap(data)
     _press(data, request.user)
     form = forms.OrderForm(data, request.FILES, user=request.user)
     values = {**data.dict(), "mix": form.mix}
@@ -105,7 +109,7 @@ def compose(request: StudioRequest) -> HttpResponse:
     if "renew" not in data:
         drafts.keep(data, request.user)
     quiet = forms.OrderForm(user=request.user, initial=values)
-    filled = any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
+    filled = swapped or any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
     with page_memory.remembering():
         context = {**order_page.around(quiet), "oob": True, "filled": filled}
         return render(request, "generation/ordering/_composed.html", context)
@@ -369,7 +373,7 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
     if number := query.get("preset"):
-        values |= _preset(number, request.user)
+        values |= _preset(number, request.user, values.get("recipe", ""))
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values, remarks
@@ -436,7 +440,7 @@ def _press(data: QueryDict, user: User) -> None:
         if pk := data.get(name):
             data.setlist("order", _moved(data, pk, step))
     if pk := data.get("use_preset"):
-        _fill(data, _preset(pk, user))
+        _fill(data, _preset(pk, user, data.get("recipe", "")))
     if "drop_preset" in data:
         _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
     if "clear_reference" in data:
@@ -476,10 +480,13 @@ def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
 def _preset_fields(data: QueryDict) -> dict[str, str]:
     """The form's values under a preset's field names."""
     names = {"name": "preset_name", "prefix": "before", "suffix": "after"}
-    return {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
+    values = {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
+    # Its steps are those of the default recipe.
+    is_other = registry.named(data.get("recipe", "")).name != registry.DEFAULT
+    return values | ({"steps": str(registry.default().defaults["steps"])} if is_other else {})
 
 
-def _preset(text: str, user: User) -> dict[str, str]:
+def _preset(text: str, user: User, recipe: str) -> dict[str, str]:
     """The form values of this preset; empty if it no longer exists."""
     preset = Preset.objects.visible_to(user).filter(pk=forms.row_number(text) or 0).first()
-    return forms.preset_values(preset) if preset else {}
+    return forms.preset_values(preset, recipe) if preset else {}

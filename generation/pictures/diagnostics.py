@@ -10,6 +10,7 @@ from generation.engines import lacks
 from generation.engines.diagnostics import UPDATE
 from generation.engines.node_facts import NodeFacts
 from generation.pictures import graphs
+from generation.recipes import registry
 from stylestudio.processes.doctor import Finding
 
 
@@ -18,5 +19,7 @@ def look(_version: str, nodes: NodeFacts) -> Iterable[Finding]:
     if missing := sorted(graphs.every_class() - nodes.classes):
         state = _("not present: %s") % ", ".join(missing)
         yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
-    elif lack := graphs.lack(nodes.infos):
-        yield Finding(_("Picture nodes"), lacks.lack_in_words(lack), str(UPDATE))
+        return
+    found = [graphs.lack(nodes.infos, recipe) for recipe in registry.shipped().values()]
+    if words := dict.fromkeys(lacks.lack_in_words(lack) for lack in found if lack):
+        yield Finding(_("Picture nodes"), " ".join(words), str(UPDATE))

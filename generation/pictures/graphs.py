@@ -1,83 +1,73 @@
-"""Building the graph that an engine runs for a task."""
+"""The graph that an engine runs for a task, and what the engine needs for it: from the task's snapshot alone."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
-from pathlib import Path
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from generation.engines.models import Engine
+from generation.pictures import snapshots
 from generation.pictures.models import GenerationTask, patterns
+from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.file_names import canonical
-from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.graphs import wiring
+from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.lack import Lack
 
-WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
-# The settings SDXL Lightning's 4-step LoRA was distilled for (ByteDance/SDXL-Lightning model card).
-STEPS, CFG, SAMPLER, SCHEDULER, DENOISE = 4, 1.0, "euler", "sgm_uniform", 0.6
+_VALUES = ("negative", "width", "height", "steps", "cfg", "sampler", "scheduler")
 
 
-@cache
-def workflow(mode: str) -> graph.Workflow:
-    """The workflow file of a mode."""
-    return graph.load(Path(__file__).parent / "workflows" / f"{WORKFLOWS[mode]}.json")
-
-
-def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
-    """Build the graph of picture `index` from the task's snapshot alone."""
+def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> Graph:
+    """Build the graph of picture `index`. Raises RecipeGone if the recipe of an earlier picture is lost."""
     snapshot = task.snapshot
-    values: dict[str, object] = {
-        "checkpoint": snapshot["checkpoint"],
-        "lightning": snapshot["lightning"],
+    values: dict[str, Any] = {name: snapshot[name] for name in _VALUES}
+    values |= {
         "positive": snapshot["final_prompt"],
-        "negative": snapshot["negative"],
-        "width": snapshot["width"],
-        "height": snapshot["height"],
         "seed": snapshot["seeds"][index],
-        "steps": snapshot["steps"],
-        "cfg": snapshot["cfg"],
-        "sampler": snapshot["sampler"],
-        "scheduler": snapshot["scheduler"],
         "filename_prefix": patterns.file_prefix(task.pk, index, prompt_id),
+        **snapshots.fields_in(snapshot),
     }
     if snapshot["reference"]:
         values |= {"reference": patterns.reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
-    filled = workflow(snapshot["mode"]).fill(values)
-    return graph.chain_loras(filled, [graph.Lora(name, weight, weight) for name, weight in loras(task)])
+    files, loras = snapshots.files_in(snapshot), snapshots.loras_in(snapshot)
+    return recipe(task).build(snapshot["mode"], values, files, loras)
 
 
-def loras(task: GenerationTask) -> list[tuple[str, float]]:
-    """(file name, weight) of the styles that have a file, in order."""
-    return [(canonical(style["lora"]), style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
+def recipe(task: GenerationTask) -> Recipe:
+    """The version of the recipe that the task's pictures are made by."""
+    return registry.of(task.snapshot)
 
 
 def files(task: GenerationTask) -> list[tuple[str, str]]:
     """(folder, canonical name) of every file that the engine needs."""
-    names = [canonical(task.snapshot["lightning"]), *(name for name, _weight in loras(task))]
-    return [("checkpoints", canonical(task.snapshot["checkpoint"])), *(("loras", name) for name in names)]
+    named = snapshots.files_in(task.snapshot)
+    own = [(file.folder, named[role]) for role, file in recipe(task).files.items() if role in named]
+    return [*own, *(("loras", name) for name, _weight in snapshots.loras_in(task.snapshot))]
 
 
 def classes(task: GenerationTask) -> frozenset[str]:
     """The node classes that the engine needs."""
-    return workflow(task.snapshot["mode"]).classes
+    return recipe(task).classes(task.snapshot["mode"])
 
 
 def every_class() -> frozenset[str]:
     """The node classes of all graphs that make pictures."""
-    return frozenset(node["class_type"] for nodes in _samples() for node in nodes.values())
+    graphs = (nodes for each in registry.shipped().values() for nodes in each.samples())
+    return frozenset(node["class_type"] for nodes in graphs for node in nodes.values())
 
 
-def lack(infos: Mapping[str, Any]) -> Lack | None:
-    """Why an engine with these node classes cannot run our graphs; None if it can, or if it lacks some of the classes.
+def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
+    """Why an engine with these node classes cannot make pictures by a recipe; None if it can, or if it lacks some of
+    the classes.
 
     Does not check its files.
     """
-    for nodes in _samples():
+    for nodes in recipe.samples():
         if all(node["class_type"] in infos for node in nodes.values()):
             try:
                 wiring.adapt(nodes, infos, strict=True)
@@ -86,25 +76,19 @@ def lack(infos: Mapping[str, Any]) -> Lack | None:
     return None
 
 
-def lack_of(engine: Engine) -> Lack | None:
-    """`lack`, from the stored details of the engine's node classes. Cached as long as these stay the same."""
-    return _lack_in(json.dumps(engine.node_infos, sort_keys=True))
+def lacks_of(engine: Engine) -> dict[str, Lack]:
+    """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from the stored details of
+    the engine's node classes. Cached as long as these stay the same.
+    """
+    hashes = frozenset(recipe.sha256 for recipe in registry.shipped().values())
+    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), hashes)
 
 
 @lru_cache(maxsize=32)
-def _lack_in(infos: str) -> Lack | None:
-    return lack(json.loads(infos))
-
-
-def _samples() -> Iterator[graph.Graph]:
-    """A graph of each mode, with a style in it."""
-    usual = {"steps": STEPS, "cfg": CFG, "sampler": SAMPLER, "scheduler": SCHEDULER}
-    texts = dict.fromkeys(("checkpoint", "lightning", "positive", "negative", "filename_prefix", "reference"), "")
-    values = {**texts, **usual, "width": 1024, "height": 1024, "seed": 0, "denoise": DENOISE}
-    for mode in WORKFLOWS:
-        file = workflow(mode)
-        filled = file.fill({name: values[name] for name in file.placeholders})
-        yield graph.chain_loras(filled, [graph.Lora("", 1.0, 1.0)])
+def _lacks_in(infos: str, _hashes: frozenset[str]) -> dict[str, Lack]:
+    known = json.loads(infos)
+    found = {recipe.sha256: lack(known, recipe) for recipe in registry.shipped().values()}
+    return {sha256: each for sha256, each in found.items() if each is not None}
 
 
 def warmth(task: GenerationTask) -> str:

@@ -64,13 +64,24 @@ class QueueRows:
         made = GeneratedImage.everything.filter(task=OuterRef("pk")).order_by().values("task").annotate(n=Count("pk"))
         tasks = GenerationTask.everything.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
         rows = tasks.annotate(left=F("count") - Coalesce(Subquery(made.values("n")), 0)).values_list(
-            "pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "left", "progress"
+            "pk",
+            "owner",
+            "is_face",
+            "priority",
+            "recipe",
+            "mode",
+            "width",
+            "height",
+            "steps",
+            "count",
+            "left",
+            "progress",
         )
-        likes: dict[tuple[str, int, int], Like] = {}
+        likes: dict[tuple[str, str, int, int], Like] = {}
         found = []
-        for pk, owner, is_face, priority, mode, width, height, steps, count, left, progress in rows:
+        for pk, owner, is_face, priority, recipe, mode, width, height, steps, count, left, progress in rows:
             if left > 0:
-                kind = mode, width * height, steps
+                kind = recipe, mode, width * height, steps
                 like = likes.get(kind) or likes.setdefault(kind, Like(*kind))
                 found.append(Place(pk, owner, is_face, priority, like, left, count * (100 - progress) / 100))
         return found
@@ -89,6 +100,7 @@ class QueueRows:
     def samples(self) -> list[Sample]:
         """The newest finished pictures, newest first; those in the trash took as long."""
         rows = GeneratedImage.everything.order_by("-prompt_id").values_list(  # pictures from elsewhere are the last
+            "task__recipe",
             "task__mode",
             "task__width",
             "task__height",
@@ -98,7 +110,7 @@ class QueueRows:
             "prompt__ended_at",
         )
         return [
-            Sample(Like(mode, width * height, steps), engine, (ended - started).total_seconds())
-            for mode, width, height, steps, engine, started, ended in rows[:WINDOW]
+            Sample(Like(recipe, mode, width * height, steps), engine, (ended - started).total_seconds())
+            for recipe, mode, width, height, steps, engine, started, ended in rows[:WINDOW]
             if ended and started
         ]

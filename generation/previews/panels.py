@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from generation.ordering import base_checkpoints, orders
-from generation.pictures import job_cards
+from generation.pictures import job_cards, snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews.models import Face
 from generation.previews.wishes import Purpose, wishes
@@ -141,8 +141,7 @@ def _is_stale(version: StyleVersion, purpose: str, faces: Sequence[Face]) -> boo
 def _recipe(snapshot: Mapping[str, Any]) -> tuple[Any, ...]:
     """What determines how a picture looks. A smaller retry, or another release's workflow, makes no sheet stale."""
     styles = [(canonical(style["lora"]), style["weight"], style["triggers"]) for style in snapshot["styles"]]
-    base = canonical(snapshot["checkpoint"]), canonical(snapshot["lightning"])
-    return snapshot["prompt"], snapshot["seeds"], *base, styles
+    return snapshot["prompt"], snapshot["seeds"], snapshots.files_in(snapshot), styles
 
 
 def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
@@ -157,8 +156,9 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
     if version.family not in ("", Family.SDXL, Family.SKETCH, Family.UNKNOWN):
         made_for = {"family": Family(version.family).label}
         return _("Its file was made for another family of models (%(family)s).") % made_for
-    if base_checkpoints.differ(version.trained_on, snapshot["checkpoint"]):
-        names = {"own": version.trained_on, "used": snapshot["checkpoint"]}
+    used = snapshots.files_in(snapshot).get("checkpoint", "")
+    if base_checkpoints.differ(version.trained_on, used):
+        names = {"own": version.trained_on, "used": used}
         return _("It was trained on %(own)s, and the pictures were made with %(used)s.") % names
     return _("The engine may not have applied its file.")
 

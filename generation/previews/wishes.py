@@ -102,6 +102,5 @@ def _plain(version: StyleVersion, prompt: str, seed: int) -> Order:
         seed=seed,
         width=width,
         height=height,
-        checkpoint=version.checkpoint,
-        lightning=version.lightning,
+        own_files={"checkpoint": version.checkpoint, "accelerator": version.lightning},
     )

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.text import slugify
 
+from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, TaskStyle
 
 _PART = re.compile(r"[,.;:\n，。；、]")
@@ -68,6 +69,8 @@ def settings(picture: GeneratedImage, mix: Iterable[TaskStyle]) -> dict[str, Any
             }
             for row in mix
         ],
+        **({"recipe": task.recipe} if task.taken_over is None else {}),
+        **snapshots.fields_in(task.snapshot),
         "checkpoint": task.checkpoint,
         "lightning": task.lightning,
         "width": picture.width,

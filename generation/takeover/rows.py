@@ -115,6 +115,7 @@ def _task(job: TakeOver, each: Taken) -> GenerationTask:
         denoise=1.0 if found.denoise is None else found.denoise,
         checkpoint=found.checkpoint[:255],
         lightning="",
+        recipe="",
         snapshot_sha256="",
     )
     task.snapshot = {"schema": SCHEMA, "styles": [], "taken_over": facts}

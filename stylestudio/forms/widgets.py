@@ -81,7 +81,13 @@ class Line(forms.TextInput):
         return super().format_value(value) or ""
 
 
-class Names(forms.Select):
+class Choices(forms.Select):
+    """A list to choose from, without the blank lines of Django's."""
+
+    template_name = "shell/widgets/select.html"
+
+
+class Names(Choices):
     """Names to choose from that are sent as they are read."""
 
     option_template_name = "shell/widgets/name.html"

@@ -9,11 +9,17 @@ from typing import Literal
 from .painter.sketch_loras import SKETCH_LORAS
 
 LIGHTNING = "sdxl_lightning_4step_lora.safetensors"
+ACCELERATORS = (
+    LIGHTNING,
+    "dmd2_sdxl_4step_lora_fp16.safetensors",
+    "Hyper-SDXL-8steps-lora.safetensors",
+    "lcm-lora-sdxl.safetensors",
+)
 
 
 def default_loras() -> tuple[str, ...]:
-    """The Lightning LoRA and the sketch styles that the painter can draw."""
-    return (LIGHTNING, *SKETCH_LORAS.values())
+    """The accelerators, which make no difference to a sketch, and the sketch styles that the painter can draw."""
+    return (*ACCELERATORS, *SKETCH_LORAS.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from PIL import Image
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.ordering.references import add_reference
-from generation.pictures import graphs
 from generation.pictures.models import GenerationTask, Reference
 from stylestudio.live import publisher
 
@@ -80,7 +79,7 @@ class Crowd:
         if by_form:
             form = {
                 "mode": "text", "prompt": f"storm {number}", "shape": "1024x1024", "count": 1, "seed": seed, "steps": 4,
-                "cfg": 1.0, "sampler": graphs.SAMPLER, "scheduler": graphs.SCHEDULER, "request_id": request,
+                "cfg": 1.0, "sampler": "euler", "scheduler": "sgm_uniform", "request_id": request,
             }  # fmt: skip
             self._pending.append(self._threads.submit(self._send_order, number, person, form))
             return

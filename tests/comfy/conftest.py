@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.graphs.graph import Graph, load
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.workflow import load
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
 Recordings = Callable[[str], dict[str, Any]]
@@ -51,7 +52,7 @@ async def client(preview: PreviewEngine, session: aiohttp.ClientSession) -> Asyn
 @pytest.fixture
 def graph() -> Callable[..., Graph]:
     """Our text to image workflow, small, with a seed and a file name of its own."""
-    workflow = load(Path(__file__).parents[2] / "generation" / "pictures" / "workflows" / "txt2img_sdxl_lightning.json")
+    workflow = load(Path(__file__).parents[2] / "generation" / "recipes" / "shipped" / "sdxl-lightning" / "text.json")
 
     def fill(**changes: object) -> Graph:
         values: dict[str, object] = {

@@ -23,13 +23,14 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.graphs.graph import Graph, load
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.workflow import load
 from stylestudio.comfy.protocol.events import Completed, ImageRef, Progress
 from tests.comfy.following import Follower
 
 # The version that each generation of the preview engine speaks like.
 GENERATIONS = {"current": (0, 33, 0), "new": (0, 8, 0), "old": (0, 3, 64)}
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
+WORKFLOWS = Path(__file__).parents[2] / "generation" / "recipes" / "shipped" / "sdxl-lightning"
 
 
 @dataclass
@@ -57,11 +58,11 @@ class Engine:
         return self.version >= version
 
     def txt2img(self, **changes: object) -> Graph:
-        return load(WORKFLOWS / "txt2img_sdxl_lightning.json").fill({**self._values(), **changes})
+        return load(WORKFLOWS / "text.json").fill({**self._values(), **changes})
 
     def img2img(self, reference: str, **changes: object) -> Graph:
         values = {**self._values(), "reference": reference, "denoise": 0.6, **changes}
-        return load(WORKFLOWS / "img2img_sdxl_lightning.json").fill(values)
+        return load(WORKFLOWS / "image.json").fill(values)
 
     def endless(self) -> Graph:
         """Samples for long unless it is stopped. Of fewer steps a live server tells more."""

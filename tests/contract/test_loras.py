@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from stylestudio.comfy.errors import NotInstalled
-from stylestudio.comfy.graphs.graph import Graph, Lora, chain_loras
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.workflow import Lora, chain_loras
 from tests.styles.lora.files import Shapes, framed, lora
 
 from .conftest import Engine
@@ -56,7 +57,9 @@ async def pixels(engine: Engine, graph: Graph) -> np.ndarray[tuple[int, ...], np
 
 def mixed(engine: Engine, *styles: tuple[str, float]) -> Graph:
     """A graph with these styles; always the same prompt and seed."""
-    return chain_loras(engine.txt2img(seed=7), [Lora(name, weight, weight) for name, weight in styles])
+    return chain_loras(
+        engine.txt2img(seed=7), [Lora(name, weight, weight) for name, weight in styles], model=("2", 0), clip=("1", 1)
+    )
 
 
 def chain(graph: Graph) -> list[tuple[str, float]]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from stylestudio.comfy.graphs.graph import Lora, chain_loras
+from stylestudio.comfy.graphs.workflow import Lora, chain_loras
 from stylestudio.comfy.protocol.events import (
     Cached,
     Completed,
@@ -91,8 +91,8 @@ async def test_a_style_behind_lightning_changes_the_picture_by_its_strength(engi
     # Its own: among those on a server may be any, and what other tests left there is not all LoRAs.
     style = await installed(engine, noise(4))
     plain = engine.txt2img(seed=3)
-    styled = chain_loras(engine.txt2img(seed=3), [Lora(style, 1.0, 1.0)])
-    weightless = chain_loras(engine.txt2img(seed=3), [Lora(style, 0.0, 0.0)])
+    styled = chain_loras(engine.txt2img(seed=3), [Lora(style, 1.0, 1.0)], model=("2", 0), clip=("1", 1))
+    weightless = chain_loras(engine.txt2img(seed=3), [Lora(style, 0.0, 0.0)], model=("2", 0), clip=("1", 1))
     pictures = [(await engine.picture(await engine.make(graph))).tobytes() for graph in (plain, styled, weightless)]
     assert pictures[0] != pictures[1]
     assert pictures[0] == pictures[2]

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from stylestudio.comfy.errors import ExecutionFailed, GraphInvalid, MissingFile
-from stylestudio.comfy.graphs.graph import Lora, chain_loras
+from stylestudio.comfy.graphs.workflow import Lora, chain_loras
 from stylestudio.comfy.protocol.events import Posted, Started
 
 from .conftest import Engine
@@ -33,7 +33,7 @@ async def test_an_unknown_checkpoint_is_named(engine: Engine) -> None:
 
 
 async def test_an_unknown_lora_is_named(engine: Engine) -> None:
-    graph = chain_loras(engine.txt2img(), [Lora("ink_v9.safetensors", 1.0, 1.0)])
+    graph = chain_loras(engine.txt2img(), [Lora("ink_v9.safetensors", 1.0, 1.0)], model=("2", 0), clip=("1", 1))
     error = await _refusal(engine, graph)
     assert isinstance(error, MissingFile)
     assert (error.folder, error.name) == ("loras", "ink_v9.safetensors")

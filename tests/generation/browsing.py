@@ -135,5 +135,11 @@ def as_posted(html: str) -> dict[str, list[str]]:
     for name, text in re.findall(r'<textarea[^>]*\sname="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
         add(name, text)
     for name, options in re.findall(r'<select[^>]*\sname="(\w+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
-        add(name, re.findall(r"<option selected>(.*?)</option>", options)[0])
+        [(value, words)] = re.findall(r'<option(?: value="([^"]*)")? selected>(.*?)</option>', options)
+        add(name, value or words)
     return data
+
+
+def reference_of(user: User) -> Reference:
+    """A stored picture to start from."""
+    return references.add_reference(io.BytesIO(png()), user)

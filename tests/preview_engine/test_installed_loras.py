@@ -15,12 +15,12 @@ from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import MissingFile
-from stylestudio.comfy.graphs.graph import Lora, chain_loras, load
+from stylestudio.comfy.graphs.workflow import Lora, chain_loras, load
 from stylestudio.comfy.protocol.events import Completed
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
 INK, MOSS = "stylestudio_ink_v3_0a1b2c3d.safetensors", "stylestudio_moss_v1_4e5f6071.safetensors"
-WORKFLOW = load(Path(__file__).parents[2] / "generation" / "pictures" / "workflows" / "txt2img_sdxl_lightning.json")
+WORKFLOW = load(Path(__file__).parents[2] / "generation" / "recipes" / "shipped" / "sdxl-lightning" / "text.json")
 
 
 @pytest.fixture
@@ -48,7 +48,12 @@ async def picture(client: ComfyClient, *styles: tuple[str, float]) -> np.ndarray
         "scheduler": "sgm_uniform",
         "filename_prefix": uuid4().hex,
     }
-    graph = chain_loras(WORKFLOW.fill(values), [Lora(name, strength, strength) for name, strength in styles])
+    graph = chain_loras(
+        WORKFLOW.fill(values),
+        [Lora(name, strength, strength) for name, strength in styles],
+        model=("2", 0),
+        clip=("1", 1),
+    )
     event = None
     async for event in client.run(graph, str(uuid4())):  # noqa: B007 - the last one is looked at
         pass

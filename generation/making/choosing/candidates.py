@@ -25,15 +25,15 @@ class Known:
     """What an engine has, as of one probe: lists that are long, and the same until the next one."""
 
     engine: Engine
-    is_fit: bool  # whether its nodes fit our graphs
+    misfits: frozenset[str]  # hashes of the recipes whose graphs its nodes do not fit
     _has: dict[tuple[Files, frozenset[str]], bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, engine: Engine) -> Known:
         """What this row says."""
-        fit = graphs.lack_of(engine) is None
+        misfits = frozenset(graphs.lacks_of(engine))
         engine.node_classes, engine.node_infos = frozenset(engine.node_classes), {}  # found in no time; not needed
-        return cls(engine, fit)
+        return cls(engine, misfits)
 
     def has(self, files: Files, classes: frozenset[str]) -> bool:
         """`listings.has_all`, asked once for each mix."""
@@ -94,17 +94,19 @@ def of(rows: Rows) -> list[Candidate]:
 class Needs(NamedTuple):
     """What engines need for the pictures of a task: the same as long as it exists, because its snapshot is frozen.
 
-    `warmth` names the files that an engine has in memory after one of these pictures.
+    `recipe` is the hash of its recipe; `warmth` names the files that an engine has in memory after one of the pictures.
     """
 
     files: Files
     classes: frozenset[str]
     warmth: str
+    recipe: str
 
     @classmethod
     def of(cls, task: GenerationTask) -> Needs:
         """What this task's snapshot says."""
-        return cls(tuple(graphs.files(task)), graphs.classes(task), graphs.warmth(task))
+        recipe = graphs.recipe(task).sha256
+        return cls(tuple(graphs.files(task)), graphs.classes(task), graphs.warmth(task), recipe)
 
 
 _OF_SNAPSHOT = ("id", "pattern_id", "own_values")
@@ -152,8 +154,8 @@ class Fit:
         files in memory is preferred. If no engine has them, the task waits for one that is away; if none such is known
         either, any engine gets it, so that its own message says what is missing.
         """
-        files, classes, warmth = self.needs
-        fit = [each for each in candidates if each.known.is_fit]
+        files, classes, warmth, recipe = self.needs
+        fit = [each for each in candidates if recipe not in each.known.misfits]
         ready = able = {each.pk for each in fit if each.known.has(files, classes)}
         if len(ready) < len(candidates):
             stored = installable.stored(self._task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -17,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
-from generation.pictures import estimates, faults
+from generation.pictures import estimates, faults, snapshots
 from generation.pictures.models import patterns
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.models.generated_images import GeneratedImage
@@ -25,6 +26,7 @@ from generation.pictures.models.patterns import Pattern
 from generation.pictures.models.references import Reference
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import Shape, shape_name, size_text, smaller
+from generation.recipes import registry
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import StyleVersion
 from stylestudio.database.prepared import OftenUsed, Prepared
@@ -87,7 +89,8 @@ class GenerationTask(OftenUsed, Job):
     denoise = models.FloatField(default=1.0)
     reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False)
     checkpoint = models.CharField(max_length=255)
-    lightning = models.CharField(max_length=255)
+    lightning = models.CharField(max_length=255)  # the accelerator of its recipe; "" without one
+    recipe = models.CharField(max_length=64, default=registry.DEFAULT, db_default=registry.DEFAULT)
     # What `snapshot` is made of: what it has in common with others, and its own values; or the whole of it. No other
     # column is part of it, for those may change.
     pattern = models.ForeignKey(Pattern, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -205,6 +208,29 @@ class GenerationTask(OftenUsed, Job):
     def frame(self) -> Frame:
         """The words that a preset put around the prompt."""
         return Frame.read(self.snapshot)
+
+    @property
+    def recipe_title(self) -> str:
+        """The recipe in words; its name if it is not shipped any more, and "" if the picture was made elsewhere."""
+        if self.taken_over is not None:
+            return ""
+        known = registry.shipped().get(self.recipe)
+        return str(known.title) if known else self.recipe
+
+    @property
+    def made_by(self) -> Mapping[str, Any]:
+        """Name and hash of what its pictures are made by: a version of a recipe, or an earlier studio's workflow."""
+        facts: Mapping[str, Any] = self.snapshot.get("recipe") or self.snapshot.get("workflow", {})
+        return facts
+
+    @property
+    def more_fields(self) -> list[tuple[str, Any]]:
+        """The settings that only some recipes have, with their labels."""
+        known = registry.named(self.recipe).fields
+        return [
+            (str(known[name].label) if name in known else name, value)
+            for name, value in snapshots.fields_in(self.snapshot).items()
+        ]
 
     @cached_property
     def taken_over(self) -> PictureSettings | None:

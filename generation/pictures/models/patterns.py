@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from generation.pictures import snapshots
 from stylestudio.comfy.file_names import canonical
 from stylestudio.text import json_patterns
 from stylestudio.text.json_patterns import Choose, Path
@@ -116,7 +117,8 @@ def graph_values(snapshot: Mapping[str, Any], task: int, index: int, prompt_id: 
         values["seed"] = seeds[index]
     if snapshot.get("reference"):
         values["reference"] = reference_name(snapshot["reference"])
-    files = {name: values[name] for name in ("checkpoint", "lightning") if values.get(name)}
+    of_recipe = snapshots.files_in(snapshot)
+    files = {name: of_recipe[role] for name, role in _FILES.items() if role in of_recipe}
     styles = [style for style in snapshot.get("styles", ()) if style.get("lora")]
     for place, style in enumerate(styles):
         files[f"lora {place}"], values[f"weight {place}"] = style["lora"], style.get("weight")
@@ -125,9 +127,8 @@ def graph_values(snapshot: Mapping[str, Any], task: int, index: int, prompt_id: 
     return values
 
 
-_OF_SNAPSHOT = (
-    "checkpoint", "lightning", "negative", "width", "height", "steps", "cfg", "sampler", "scheduler", "denoise",
-)  # fmt: skip
+_OF_SNAPSHOT = ("negative", "width", "height", "steps", "cfg", "sampler", "scheduler", "denoise")
+_FILES = {"checkpoint": "checkpoint", "lightning": "accelerator"}  # known names, and the roles of recipes
 
 
 def file_prefix(task: int, index: int, prompt_id: uuid.UUID) -> str:

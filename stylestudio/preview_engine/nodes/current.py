@@ -26,6 +26,7 @@ CATEGORIES = {
     "LoraLoader": "model/loaders",
     "LoraLoaderModelOnly": "model/loaders",
     "CLIPTextEncode": "model/conditioning",
+    "CLIPSetLastLayer": "model/conditioning",
     "EmptyLatentImage": "model/latent",
     "KSampler": "model/sampling",
     "VAEDecode": "model/latent",
@@ -109,6 +110,12 @@ def _texts(files: Files) -> InputSpecs:
     return {"texts": ["STRING", {"forceInput": True, "multiline": False}]}
 
 
+def _clip_inputs(node: NodeClass, files: Files) -> InputSpecs:
+    inputs = node.inputs(files)
+    kind, limits = inputs["stop_at_clip_layer"]
+    return {**inputs, "stop_at_clip_layer": [kind, {**limits, "advanced": True}]}
+
+
 def _own(node: NodeClass) -> dict[str, Any]:
     """What differs in this class alone."""
     if node.name == "TrainLoraNode":
@@ -120,6 +127,8 @@ def _own(node: NodeClass) -> dict[str, Any]:
         }
     if node.name == "LoraModelLoader":
         return {"inputs": lambda files: _loading_inputs(node, files)}
+    if node.name == "CLIPSetLastLayer":
+        return {"inputs": lambda files: _clip_inputs(node, files)}
     if node.name == "MakeTrainingDataset":
         return {"optional": _texts}
     return {}

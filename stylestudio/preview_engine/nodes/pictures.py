@@ -80,6 +80,7 @@ RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 SEED_COUNT = 2**64
+ACCELERATORS = ("lightning", "dmd2", "hyper-sd", "lcm-lora")  # what their files are called
 STRENGTH = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
 
 
@@ -106,13 +107,18 @@ def _encode_text(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return (inputs["text"],)
 
 
+def _set_last_layer(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    """Pass the encoder on: words are read whole, whatever layer they are taken from."""
+    return (inputs["clip"],)
+
+
 def _empty_latent(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return (Latent(inputs["width"] // 8 * 8, inputs["height"] // 8 * 8, inputs["batch_size"]),)
 
 
-def _is_lightning(lora: str) -> bool:
+def _is_accelerator(lora: str) -> bool:
     """Whether the file speeds up sampling without changing the look. A LoRA installed by a studio is always a style."""
-    return "lightning" in lora.lower() and not lora.startswith("stylestudio_")
+    return any(word in lora.lower() for word in ACCELERATORS) and not lora.startswith("stylestudio_")
 
 
 def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
@@ -131,7 +137,7 @@ def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
             height=latent.height,
             steps=steps,
             cfg=cfg,
-            styles=tuple(lora for lora in inputs["model"].loras if not _is_lightning(lora[0])),
+            styles=tuple(lora for lora in inputs["model"].loras if not _is_accelerator(lora[0])),
             reference=references[place].convert("RGB") if references else None,
             denoise=denoise,
             learned=inputs["model"].learned,
@@ -299,6 +305,17 @@ NODES: dict[str, NodeClass] = {
             lambda files: {"text": ["STRING", {"multiline": True, "dynamicPrompts": True}], "clip": ["CLIP", {}]},
             ("CONDITIONING",),
             _encode_text,
+        ),
+        NodeClass(
+            "CLIPSetLastLayer",
+            "CLIP Set Last Layer",
+            "conditioning",
+            lambda files: {
+                "clip": ["CLIP"],
+                "stop_at_clip_layer": ["INT", {"default": -1, "min": -24, "max": -1, "step": 1}],
+            },
+            ("CLIP",),
+            _set_last_layer,
         ),
         NodeClass(
             "EmptyLatentImage",

@@ -10,20 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graphs.graph import (
-    Graph,
-    GraphError,
-    Lora,
-    Workflow,
-    chain_loras,
-    load,
-    missing_files,
-    output_nodes,
-)
+from stylestudio.comfy.graphs.graph import Graph, GraphError, missing_files, output_nodes
 from stylestudio.comfy.graphs.node_info import combo_options
 from stylestudio.comfy.graphs.wiring import adapt
+from stylestudio.comfy.graphs.workflow import Lora, Workflow, chain_loras, load
 
-WORKFLOWS = Path(__file__).parents[3] / "generation" / "pictures" / "workflows"
+WORKFLOWS = Path(__file__).parents[3] / "generation" / "recipes" / "shipped" / "sdxl-lightning"
 VALUES: dict[str, object] = {
     "checkpoint": "base.safetensors",
     "lightning": "lightning.safetensors",
@@ -43,7 +35,7 @@ IMG2IMG_VALUES = {**VALUES, "reference": "a.png", "denoise": 0.6}
 
 @pytest.fixture
 def txt2img() -> Graph:
-    return load(WORKFLOWS / "txt2img_sdxl_lightning.json").fill(VALUES)
+    return load(WORKFLOWS / "text.json").fill(VALUES)
 
 
 def _written(folder: Path, content: object) -> Path:
@@ -57,8 +49,8 @@ def _inputs(graph: Graph, class_type: str) -> list[dict[str, Any]]:
 
 
 def test_our_workflows_have_exactly_these_placeholders() -> None:
-    assert load(WORKFLOWS / "txt2img_sdxl_lightning.json").placeholders == VALUES.keys()
-    assert load(WORKFLOWS / "img2img_sdxl_lightning.json").placeholders == IMG2IMG_VALUES.keys()
+    assert load(WORKFLOWS / "text.json").placeholders == VALUES.keys()
+    assert load(WORKFLOWS / "image.json").placeholders == IMG2IMG_VALUES.keys()
 
 
 def test_a_filled_value_keeps_its_type(txt2img: Graph) -> None:
@@ -69,7 +61,7 @@ def test_a_filled_value_keeps_its_type(txt2img: Graph) -> None:
 
 
 def test_image_to_image_scales_the_reference_to_the_size() -> None:
-    graph = load(WORKFLOWS / "img2img_sdxl_lightning.json").fill(IMG2IMG_VALUES)
+    graph = load(WORKFLOWS / "image.json").fill(IMG2IMG_VALUES)
     (scale,) = _inputs(graph, "ImageScale")
     assert (scale["width"], scale["height"], scale["crop"]) == (1024, 768, "center")
     assert _inputs(graph, "LoadImage") == [{"image": "a.png"}]
@@ -79,18 +71,18 @@ def test_image_to_image_scales_the_reference_to_the_size() -> None:
 
 @given(st.text() | st.sampled_from(['"', "}}", "{{seed}}", "{{ positive }}", "{{{{", "\\", "a\nb", "猫🎨", '{"a": 1}']))
 def test_any_prompt_text_goes_through_unchanged(text: str) -> None:
-    graph = load(WORKFLOWS / "txt2img_sdxl_lightning.json").fill({**VALUES, "positive": text, "negative": text})
+    graph = load(WORKFLOWS / "text.json").fill({**VALUES, "positive": text, "negative": text})
     assert [encode["text"] for encode in _inputs(json.loads(json.dumps(graph)), "CLIPTextEncode")] == [text, text]
 
 
 def test_a_placeholder_inside_a_longer_text_is_written_as_text_and_not_scanned_again() -> None:
     nodes = {"1": {"class_type": "A", "inputs": {"text": "{{style}}, {{style}} of {{count}}"}}}
-    flow = Workflow("flow", "", nodes, frozenset({"style", "count"}))
+    flow = Workflow("flow", nodes, frozenset({"style", "count"}))
     assert flow.fill({"style": "{{count}}", "count": 3})["1"]["inputs"]["text"] == "{{count}}, {{count}} of 3"
 
 
 def test_filling_leaves_the_workflow_as_it_was() -> None:
-    flow = load(WORKFLOWS / "txt2img_sdxl_lightning.json")
+    flow = load(WORKFLOWS / "text.json")
     before = copy.deepcopy(flow.nodes)
     flow.fill(VALUES)["6"]["inputs"]["model"][0] = "x"
     assert flow.nodes == before
@@ -109,7 +101,7 @@ def test_filling_leaves_the_workflow_as_it_was() -> None:
 def test_wrong_values_are_refused_by_name(values: dict[str, object], said: str) -> None:
     given_values = {name: value for name, value in {**VALUES, **values}.items() if value is not ...}
     with pytest.raises(GraphError, match=said):
-        load(WORKFLOWS / "txt2img_sdxl_lightning.json").fill(given_values)
+        load(WORKFLOWS / "text.json").fill(given_values)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +122,9 @@ def test_files_that_are_no_workflow_say_why(tmp_path: Path, content: object, sai
 
 def test_styles_are_chained_behind_lightning_in_order(txt2img: Graph) -> None:
     before = copy.deepcopy(txt2img)
-    graph = chain_loras(txt2img, [Lora("ink.safetensors", 0.8, 0.7), Lora("neon.safetensors", 1.2, 1.2)])
+    graph = chain_loras(
+        txt2img, [Lora("ink.safetensors", 0.8, 0.7), Lora("neon.safetensors", 1.2, 1.2)], model=("2", 0), clip=("1", 1)
+    )
     assert txt2img == before
     assert graph["9"] == {
         "class_type": "LoraLoader",
@@ -155,20 +149,14 @@ def test_styles_follow_a_lightning_lora_that_also_changes_the_clip(txt2img: Grap
     txt2img["2"]["inputs"] |= {"clip": ["1", 1], "strength_clip": 1.0}
     for node_id in ("3", "4"):
         txt2img[node_id]["inputs"]["clip"] = ["2", 1]
-    graph = chain_loras(txt2img, [Lora("ink.safetensors", 1.0, 1.0)])
+    graph = chain_loras(txt2img, [Lora("ink.safetensors", 1.0, 1.0)], model=("2", 0), clip=("2", 1))
     assert graph["2"]["inputs"]["clip"] == ["1", 1]
     assert graph["9"]["inputs"]["clip"] == ["2", 1]
     assert graph["3"]["inputs"]["clip"] == graph["4"]["inputs"]["clip"] == ["9", 1]
 
 
 def test_no_styles_leave_the_graph_as_it_is(txt2img: Graph) -> None:
-    assert chain_loras(txt2img, []) == txt2img
-
-
-def test_a_workflow_without_lightning_takes_no_styles(txt2img: Graph) -> None:
-    txt2img["2"]["_meta"]["title"] = "Speed"
-    with pytest.raises(GraphError, match="titled Lightning"):
-        chain_loras(txt2img, [Lora("ink.safetensors", 1.0, 1.0)])
+    assert chain_loras(txt2img, [], model=("2", 0), clip=("1", 1)) == txt2img
 
 
 def _info(required: dict[str, object], optional: dict[str, object] | None = None) -> dict[str, Any]:
@@ -240,7 +228,9 @@ def test_choices_are_read_in_both_shapes(config: object, options: tuple[str, ...
 
 
 def test_files_that_are_missing_are_named_once_and_only_where_the_lists_are_known(txt2img: Graph) -> None:
-    graph = chain_loras(txt2img, [Lora("team/ink.safetensors", 1, 1), Lora("new.safetensors", 1, 1)] * 2)
+    graph = chain_loras(
+        txt2img, [Lora("team/ink.safetensors", 1, 1), Lora("new.safetensors", 1, 1)] * 2, model=("2", 0), clip=("1", 1)
+    )
     models = {"loras": ["lightning.safetensors", "team\\ink.safetensors"]}
     assert missing_files(graph, models) == (("loras", "new.safetensors"),)
     assert missing_files(graph, {**models, "checkpoints": []}) == (

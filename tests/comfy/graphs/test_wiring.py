@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.graphs import wiring
-from stylestudio.comfy.graphs.graph import Graph, GraphError, Lora, chain_loras, load, output_nodes
+from stylestudio.comfy.graphs.graph import Graph, GraphError, output_nodes
 from stylestudio.comfy.graphs.node_info import inputs
 from stylestudio.comfy.graphs.wiring import Fits, Replacement, adapt
+from stylestudio.comfy.graphs.workflow import Lora, chain_loras, load
 from stylestudio.comfy.protocol.answers import replacements
 from tests.comfy.graphs.mutations import changed
 from tests.comfy.graphs.strict import complaints, recorded_infos
 
-WORKFLOWS = Path(__file__).parents[3] / "generation" / "pictures" / "workflows"
+WORKFLOWS = Path(__file__).parents[3] / "generation" / "recipes" / "shipped" / "sdxl-lightning"
 INFOS = recorded_infos()
 VALUES: dict[str, object] = {
     "checkpoint": "sd_xl_base_1.0.safetensors",
@@ -41,12 +42,14 @@ VALUES: dict[str, object] = {
 
 def pictures(name: str) -> Graph:
     """A graph that makes a picture, with two styles."""
-    workflow = load(WORKFLOWS / f"{name}_sdxl_lightning.json")
+    workflow = load(WORKFLOWS / f"{name}.json")
     filled = workflow.fill({key: VALUES[key] for key in workflow.placeholders})
-    return chain_loras(filled, [Lora("ink.safetensors", 0.8, 0.8), Lora("ink.safetensors", 0.5, 0.5)])
+    return chain_loras(
+        filled, [Lora("ink.safetensors", 0.8, 0.8), Lora("ink.safetensors", 0.5, 0.5)], model=("2", 0), clip=("1", 1)
+    )
 
 
-GRAPHS = {name: pictures(name) for name in ("txt2img", "img2img")}
+GRAPHS = {name: pictures(name) for name in ("text", "image")}
 CLASSES = {name: {node["class_type"] for node in graph.values()} for name, graph in GRAPHS.items()}
 
 
@@ -320,9 +323,9 @@ async def test_a_replacement_that_the_engine_does_not_have_either_is_no_help() -
 
 
 def test_adapting_leaves_the_graph_and_the_engines_words_as_they_were() -> None:
-    before, told = copy.deepcopy(GRAPHS["txt2img"]), copy.deepcopy(INFOS)
-    adapt(GRAPHS["txt2img"], INFOS, strict=True)["6"]["inputs"]["model"][0] = "x"
-    assert (before, told) == (GRAPHS["txt2img"], INFOS)
+    before, told = copy.deepcopy(GRAPHS["text"]), copy.deepcopy(INFOS)
+    adapt(GRAPHS["text"], INFOS, strict=True)["6"]["inputs"]["model"][0] = "x"
+    assert (before, told) == (GRAPHS["text"], INFOS)
 
 
 @pytest.mark.parametrize("told", [{"min": None, "max": None}, {"default": None}])
@@ -354,13 +357,13 @@ def test_a_graph_that_differs_in_what_varies_is_adapted_from_memory_as_it_would_
 
 @pytest.mark.parametrize("changes", [{"steps": 5}, {"seed": -1}, {"seed": "5"}, {"seed": 2**64}, {"text": ["1", 0]}])
 def test_a_graph_that_differs_in_what_is_checked_is_adapted_anew(changes: dict[str, object]) -> None:
-    fits, graph = Fits(), GRAPHS["txt2img"]
+    fits, graph = Fits(), GRAPHS["text"]
     fits.note(graph, INFOS, adapt(graph, INFOS, strict=True))
     assert fits.find(with_values(graph, **changes)) is None
 
 
 def test_a_graph_whose_varying_input_is_a_choice_there_is_not_remembered() -> None:
-    fits, graph = Fits(), GRAPHS["txt2img"]
+    fits, graph = Fits(), GRAPHS["text"]
     infos = copy.deepcopy(INFOS)
     infos["SaveImage"]["input"]["required"]["filename_prefix"] = [["studio/7", "studio/8"], {}]
     fits.note(graph, infos, adapt(graph, infos, strict=True))

@@ -12,6 +12,7 @@ from generation.engines import installs
 from generation.engines.models import Engine
 from generation.ordering import order_page
 from generation.ordering.orders import Ingredient
+from generation.recipes import registry
 from stylestudio.checks import the_shared_folder_is_there
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
@@ -30,7 +31,7 @@ def test_what_is_too_large_is_said_before_and_after_and_nothing_is_sent(
         f"Small box takes uploads up to 1.0 MB and {version.lora_name} has 3.0 MB. "
         "Copy it into models/loras there, or set COMFYUI_LORA_DIR."
     )
-    ready = order_page.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
+    ready = order_page.readiness(ada, registry.default(), [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
     assert [problem.text for problem in ready.problems] == [words]
     task = made(place(ada, version))
     assert (task.status, task.error_kind, task.error) == (Status.FAILED, "not_installed", words)
@@ -45,7 +46,7 @@ def test_what_is_too_large_goes_through_the_shared_folder(
     shared.mkdir(parents=True)
     settings.LORA_DIR = shared
     version = styled(size=3 * 2**20)
-    assert not order_page.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
+    assert not order_page.readiness(ada, registry.default(), [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
     task = made(place(ada, version))
     assert task.status == Status.COMPLETED, task.error
     assert uploads(preview) == 0

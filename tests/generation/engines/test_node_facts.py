@@ -15,6 +15,7 @@ from generation.making.claim import claim
 from generation.ordering import availability, order_page, orders
 from generation.ordering.orders import Order
 from generation.pictures import graphs
+from generation.recipes import registry
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
 from tests.comfy.graphs.strict import recorded_infos
@@ -26,7 +27,7 @@ def test_of_the_newest_engine_everything_is_kept_that_our_graphs_need_and_no_lis
     kept = node_facts.of({**INFOS, "Other": {}}, {})
     assert "Other" in kept.classes and "Other" not in kept.infos
     assert graphs.every_class() <= kept.infos.keys()
-    assert graphs.lack(kept.infos) is None
+    assert graphs.lack(kept.infos, registry.default()) is None
     text = json.dumps(kept.infos)
     assert "ink.safetensors" not in text and "train/a" not in text
     assert "euler" in text, "a short list of words is no list of files"
@@ -36,7 +37,7 @@ def test_of_the_newest_engine_everything_is_kept_that_our_graphs_need_and_no_lis
 def test_odd_words_about_a_class_are_kept_without_trouble(odd: dict[str, Any]) -> None:
     kept = node_facts.of({"KSampler": odd}, {})
     assert "KSampler" in kept.classes
-    graphs.lack({**INFOS, **kept.infos})
+    graphs.lack({**INFOS, **kept.infos}, registry.default())
 
 
 def test_a_class_that_another_took_the_place_of_counts_as_there() -> None:
@@ -46,7 +47,7 @@ def test_a_class_that_another_took_the_place_of_counts_as_there() -> None:
 
 def test_a_change_that_keeps_pictures_from_being_made_is_known() -> None:
     kept = node_facts.of({**INFOS, "VAEDecode": {**INFOS["VAEDecode"], "output": [], "output_name": []}}, {})
-    lack = graphs.lack(kept.infos)
+    lack = graphs.lack(kept.infos, registry.default())
     assert lack is not None and (lack.kind, lack.class_type, lack.taker) == (
         "output",
         "VAEDecode",
@@ -106,17 +107,17 @@ def test_pictures_go_to_the_engine_whose_nodes_fit(db: None, ada: User) -> None:
     for worker in ("one", "other"):
         claimed = claim(worker)
         assert claimed is not None and claimed.prompt.engine == fits
-    assert availability.unfit() == []
+    assert availability.unfit(registry.default()) == []
 
 
 def test_the_readiness_line_says_what_every_engine_lacks(db: None, ada: User) -> None:
     row(1, UNFIT)
-    [problem] = availability.unfit()
+    [problem] = availability.unfit(registry.default())
     assert problem.startswith("Engine 1 (ComfyUI ) cannot make these pictures. Its node KSampler (“Sampler”) has no")
-    told = order_page.readiness(ada, (), 1, "1024x1024", 4, "text")
+    told = order_page.readiness(ada, registry.default(), (), 1, "1024x1024", 4, "text")
     assert problem in [each.text for each in told.problems]
     Engine.objects.update(health=Engine.Health.UNREACHABLE)
-    assert availability.unfit() == []
+    assert availability.unfit(registry.default()) == []
 
 
 @pytest.mark.django_db

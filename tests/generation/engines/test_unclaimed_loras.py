@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from generation.engines import unclaimed_loras
 from generation.engines.models import Engine
+from generation.recipes import registry
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineUnreachable
@@ -24,10 +25,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def stocked(engine: Engine) -> Engine:
-    """An engine with three LoRAs, of which one belongs to a style and one looks as if it made checkpoints faster."""
+    """An engine with three LoRAs, of which one belongs to a style and one looks as if it made checkpoints faster; and
+    with those of all recipes.
+    """
     Engine.objects.update(
         loras=["mine.safetensors", "sub/new <1>.safetensors", "sdxl_lightning_8step.safetensors",
-               "stylestudio_ink_v1_00000000.safetensors"]
+               "stylestudio_ink_v1_00000000.safetensors", *registry.lora_names()]
     )  # fmt: skip
     Style.objects.create(name="Mine").versions.update(lora_name="mine.safetensors")
     return engine

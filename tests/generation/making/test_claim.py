@@ -399,7 +399,7 @@ def test_a_person_whose_engine_is_full_does_not_hold_up_another(engine: Engine, 
     for user, checkpoint in ((ada, "rare.safetensors"), (bob, engine.checkpoints[0])):
         task = orders.place(Order(prompt="a", width=64, height=64, count=4), user)
         GenerationTask.objects.filter(pk=task.pk).update(
-            pattern=None, own_values=task.snapshot | {"checkpoint": checkpoint}
+            pattern=None, own_values=task.snapshot | {"files": {**task.snapshot["files"], "checkpoint": checkpoint}}
         )
     claims = [claiming.claim("w") for _turn in range(4)]
     assert [one.prompt.engine for one in claims if one] == [other, engine, other, engine]

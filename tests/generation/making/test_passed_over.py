@@ -63,7 +63,7 @@ def test_who_waits_for_an_engine_of_their_own_keeps_nobody_from_a_warm_one(
     engine_at(2, checkpoints=[*FILES["checkpoints"], "other.safetensors"])
     for person, checkpoint in ((curator, "rare"), (bob, "other")):
         task = place(person, count=16)
-        snapshot = task.snapshot | {"checkpoint": f"{checkpoint}.safetensors"}
+        snapshot = task.snapshot | {"files": {**task.snapshot["files"], "checkpoint": f"{checkpoint}.safetensors"}}
         GenerationTask.objects.filter(pk=task.pk).update(pattern=None, own_values=snapshot)
     place(ada, count=16)
     full = [claimed for claimed in (taken() for _time in range(4)) if claimed.prompt.engine == rare]

@@ -18,6 +18,7 @@ from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage
 from generation.pictures.shapes import SHAPES, nearest
+from generation.recipes import registry
 from styles.models import BASE_SLUG, Style
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +52,7 @@ def engine(**fields: Any) -> Engine:
 
 def readiness(user: User, *mix: Ingredient, count: int = 4) -> order_page.Readiness:
     """For a plain order."""
-    return order_page.readiness(user, mix, count, "1024x1024", 4, "text")
+    return order_page.readiness(user, registry.default(), mix, count, "1024x1024", 4, "text")
 
 
 def ingredient(of: Style, weight: float = 0.8, off: frozenset[str] = frozenset()) -> Ingredient:

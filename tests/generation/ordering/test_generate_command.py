@@ -196,6 +196,19 @@ def test_a_reference_makes_it_image_to_image(studio: None, tmp_path: Path) -> No
     assert (task.mode, task.denoise, task.status) == ("image", 0.35, Status.COMPLETED)
 
 
+def test_a_recipe_brings_its_settings_and_has_some_of_its_own(studio: None) -> None:
+    command(*SMALL, "--recipe", "sdxl", "--steps", "12", "--set", "clip_skip=3", "--negative", "fog")
+    task = GenerationTask.objects.get()
+    assert (task.recipe, task.steps, task.cfg, task.sampler, task.status) == (
+        "sdxl",
+        12,
+        6.0,
+        "dpmpp_2m",
+        Status.COMPLETED,
+    )
+    assert task.snapshot["fields"] == {"clip_skip": 3}
+
+
 def test_it_can_be_done_for_somebody(studio: None, ada: User) -> None:
     command(*SMALL, "--user", "ada")
     assert GenerationTask.objects.get().owner == ada
@@ -269,7 +282,12 @@ MISTAKES = [
     (["--count", "many"], "invalid"),
     (["--seed", "-1"], "seed is a whole number"),
     (["--seed", str(2**64)], "seed is a whole number"),
-    (["--steps", "0"], "steps"),
+    (["--recipe", "sdxl-nothing"], "invalid choice"),
+    (["--set", "clip_skip"], "no setting"),
+    (["--set", "clip_skip=2"], "sdxl-lightning has no setting clip_skip"),
+    (["--recipe", "sdxl", "--set", "clip_skip=99"], "Clip skip: choose 1 to 12"),
+    (["--recipe", "sdxl-dmd2", "--sampler", "heun"], "Sampler: choose one of lcm"),
+    (["--steps", "0"], "Steps: choose 1 to 50"),
     (["--cfg", "nan"], "Cfg"),
     (["--prompt", " "], "Say what should be"),
     (["--user", "nobody"], "no account called nobody"),

@@ -210,23 +210,25 @@ def test_a_style_of_another_base_is_warned_of_and_blocks_nothing(ada: User) -> N
 
 def test_a_style_that_brings_its_checkpoint_along_is_at_home_there(ada: User) -> None:
     pony = ingredient(style("Pony", trained_on="ponyDiffusionV6XL", checkpoint="ponyDiffusionV6XL.safetensors"))
-    assert base_checkpoints.warnings([pony]) == []
+    assert base_checkpoints.warnings(Order(prompt="a", mix=[pony])) == []
     assert "with ponyDiffusionV6XL.safetensors, as Pony asks for" in around(ada, pony)["readiness"].lines
     ink = ingredient(style("Ink", trained_on="sdXL base 1.0"))
-    assert base_checkpoints.warnings([ink, pony]) == ["Ink was trained on sdXL base 1.0, not on ponyDiffusionV6XL."]
+    assert base_checkpoints.warnings(Order(prompt="a", mix=[ink, pony])) == [
+        "Ink was trained on sdXL base 1.0, not on ponyDiffusionV6XL."
+    ]
 
 
 def test_two_styles_that_ask_for_different_checkpoints_are_named(ada: User) -> None:
     pony = ingredient(style("Pony", checkpoint="pony.safetensors"))
     dream = ingredient(style("Dream", checkpoint="dreamshaperXL.safetensors"))
     said = "Pony asks for pony and Dream for dreamshaperXL. The first in the list decides."
-    assert base_checkpoints.warnings([pony, dream]) == [said]
+    assert base_checkpoints.warnings(Order(prompt="a", mix=[pony, dream])) == [said]
     assert "with pony.safetensors, as Pony asks for" in around(ada, pony, dream)["readiness"].lines
 
 
 def test_the_studios_own_checkpoint_is_not_worth_a_word(ada: User) -> None:
     own = ingredient(style("Ink", checkpoint=OWN, trained_on=OWN))
-    assert base_checkpoints.chosen([own]) == "" and base_checkpoints.warnings([own]) == []
+    assert base_checkpoints.chosen([own]) == "" and base_checkpoints.warnings(Order(prompt="a", mix=[own])) == []
 
 
 def test_the_page_shows_the_warning_beside_the_button(her: Client) -> None:

@@ -154,10 +154,11 @@ def test_the_base_style_adds_nothing(ada: User) -> None:
 
 def test_files_come_from_the_first_style_that_names_one_else_from_the_studio(ada: User, settings: Settings) -> None:
     settings.CHECKPOINT, settings.LIGHTNING_LORA = "studio.safetensors", "studio_l.safetensors"
-    assert Order(prompt="a").files() == ("studio.safetensors", "studio_l.safetensors")
+    assert Order(prompt="a").files() == {"checkpoint": "studio.safetensors", "accelerator": "studio_l.safetensors"}
     own = ingredient("Own")
     own.version.checkpoint, own.version.lightning = "own.safetensors", "own_l.safetensors"
-    assert Order(prompt="a", mix=(ingredient("Plain"), own)).files() == ("own.safetensors", "own_l.safetensors")
+    named = Order(prompt="a", mix=(ingredient("Plain"), own)).files()
+    assert named == {"checkpoint": "own.safetensors", "accelerator": "own_l.safetensors"}
 
 
 @pytest.mark.parametrize(

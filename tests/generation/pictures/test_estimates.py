@@ -60,7 +60,7 @@ def took(task: GenerationTask, engine: Engine, *seconds: float, state: str = "do
             )  # fmt: skip
 
 
-TEXT = Like("text", 1024 * 1024, 4)
+TEXT = Like("sdxl-lightning", "text", 1024 * 1024, 4)
 
 
 def typical(like: Like = TEXT, engine: Engine | None = None) -> float | None:
@@ -88,7 +88,7 @@ def test_two_samples_say_too_little(engine: Engine, ada: User) -> None:
 def test_all_shapes_of_the_form_take_the_same_time(engine: Engine, ada: User) -> None:
     took(place(ada, count=3), engine, 2.0, 2.0, 2.0)
     for shape in SHAPES:
-        assert typical(Like("text", shape.width * shape.height, 4)) == 2.0, shape
+        assert typical(Like("sdxl-lightning", "text", shape.width * shape.height, 4)) == 2.0, shape
 
 
 def test_another_size_workflow_or_number_of_steps_says_nothing(engine: Engine, ada: User) -> None:

@@ -53,8 +53,10 @@ def test_a_graph_of_values_that_are_known_keeps_none_of_its_own(ada: User, ink: 
     version = ink.versions.get()
     reference = references.add_reference(io.BytesIO(png()), ada)
     mix = (Ingredient(version, 0.8),)
-    plain = place(ada, checkpoint="SDXL/a.safetensors", negative="fog", mix=mix)
-    other = place(ada, prompt="a wolf", seed=99, checkpoint="SDXL/b.safetensors", mix=mix, width=832, height=1216)
+    plain = place(ada, own_files={"checkpoint": "SDXL/a.safetensors"}, negative="fog", mix=mix)
+    other = place(
+        ada, prompt="a wolf", seed=99, own_files={"checkpoint": "SDXL/b.safetensors"}, mix=mix, width=832, height=1216
+    )
     drawn = place(ada, reference=reference, denoise=0.5)
     for task in (plain, other, drawn):
         for index in range(2):
@@ -68,7 +70,7 @@ def test_a_graph_of_values_that_are_known_keeps_none_of_its_own(ada: User, ink: 
 
 
 def test_a_graph_adapted_to_an_engine_comes_back_as_it_was(ada: User, ink: Style) -> None:
-    task = place(ada, checkpoint="SDXL/a.safetensors", mix=(Ingredient(ink.versions.get(), 0.8),))
+    task = place(ada, own_files={"checkpoint": "SDXL/a.safetensors"}, mix=(Ingredient(ink.versions.get(), 0.8),))
     nodes = spelled(graphs.build(task, 0, uuid.uuid4()))
     prompt = prompt_of(task, nodes=nodes)
     assert again(prompt) == json.dumps(nodes)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from PIL import Image
 
 from generation.engines.models import Engine
-from generation.pictures import graphs
+from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews import asking, contact_sheets, following, panels
 from generation.previews.models import Face, Probe
@@ -51,7 +51,9 @@ def test_a_style_that_changes_nothing_is_marked_with_the_likely_cause(
 def test_a_file_that_is_not_applied_is_found_out_whatever_its_trigger_words_do(
     engine: Engine, probes: list[Probe], curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graphs, "loras", lambda task: [])  # the engine takes the file, and none of its layers fit
+    monkeypatch.setattr(
+        snapshots, "loras_in", lambda snapshot: []
+    )  # the engine takes the file, and none of its layers fit
     version = make_version("For another model", family="sd1")
     made(version, curator, EFFECT)
     assert again(version).effect == Effect.NONE

@@ -52,7 +52,7 @@ def picture_seconds(config: Mapping[str, Any]) -> float | None:
     """
     usual = Order(prompt="")
     side = side_of(config)
-    like = Like(GenerationTask.Mode.TEXT, side * side, usual.steps)
+    like = Like(usual.recipe.name, GenerationTask.Mode.TEXT, side * side, usual.steps)
     return forecast_now().duration(1.0, like)
 
 

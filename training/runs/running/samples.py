@@ -102,7 +102,7 @@ def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, pro
         width=side,
         height=side,
         mix=mix,
-        checkpoint=job.base,
+        own_files={"checkpoint": job.base},
     )
 
 

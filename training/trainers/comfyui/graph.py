@@ -12,7 +12,8 @@ from typing import Any
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graphs import graph, node_info, wiring
+from stylestudio.comfy.graphs import node_info, wiring
+from stylestudio.comfy.graphs import workflow as workflows
 from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.lack import Lack
 from training.runs import parameters
@@ -67,9 +68,9 @@ def absent(classes: Collection[str]) -> list[str]:
 
 
 @cache
-def workflow(generation: Generation) -> graph.Workflow:
+def workflow(generation: Generation) -> workflows.Workflow:
     """The workflow file of a generation."""
-    return graph.load(Path(__file__).parent / "workflows" / f"{generation.workflow}.json")
+    return workflows.load(Path(__file__).parent / "workflows" / f"{generation.workflow}.json")
 
 
 def every_class() -> frozenset[str]:

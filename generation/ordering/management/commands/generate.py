@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +21,10 @@ from django.utils.translation import ngettext
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures import graphs
 from generation.pictures.models import MOST_PICTURES, GeneratedImage, GenerationTask, Reference
 from generation.pictures.prompts import Frame
+from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from styles.models import Preset, Style
 from stylestudio.edge import failures
 from stylestudio.jobs.kinds import Status
@@ -52,6 +53,14 @@ def weighted(text: str) -> tuple[str, float | None]:
         return slug, float(weight) if colon else None
     except ValueError:
         raise argparse.ArgumentTypeError(_("%r is no weight. Use one such as 0.8.") % weight) from None
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Parse a setting of a recipe, such as clip_skip=1."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(_("%r is no setting. Use one such as clip_skip=1.") % text)
+    return name, value
 
 
 class Command(BaseCommand):
@@ -97,28 +106,37 @@ class Command(BaseCommand):
             help="seed of the first picture; each further one has the next (default: a random one)",
         )
         parser.add_argument(
-            "--steps",
-            type=int,
-            metavar="N",
-            help=f"sampling steps (default: {graphs.STEPS}, which is what Lightning wants)",
+            "--recipe",
+            choices=list(registry.shipped()),
+            default=registry.DEFAULT,
+            metavar="NAME",
+            help=f"how the pictures are made: {', '.join(registry.shipped())} (default: %(default)s)",
+        )
+        parser.add_argument("--steps", type=int, metavar="N", help="sampling steps (default: those of the recipe)")
+        parser.add_argument("--cfg", type=float, metavar="X", help="guidance (default: that of the recipe)")
+        parser.add_argument(
+            "--sampler", metavar="NAME", help="how noise becomes a picture (default: that of the recipe)"
         )
         parser.add_argument(
-            "--cfg",
-            type=float,
-            default=graphs.CFG,
-            metavar="X",
-            help="guidance (default: %(default)s, which is what Lightning wants)",
+            "--scheduler", metavar="NAME", help="how the steps are spread (default: that of the recipe)"
         )
         parser.add_argument(
             "--negative", metavar="TEXT", help="what should not be in it; only heard with a cfg other than 1"
+        )
+        parser.add_argument(
+            "--set",
+            action="append",
+            type=setting,
+            default=[],
+            metavar="NAME=VALUE",
+            help="another setting of the recipe, such as clip_skip=1; as often as needed",
         )
         parser.add_argument("--reference", type=Path, metavar="FILE", help="start from a PNG, JPEG or WebP")
         parser.add_argument(
             "--denoise",
             type=float,
-            default=graphs.DENOISE,
             metavar="0..1",
-            help="how much to change the reference (default: %(default)s)",
+            help="how much to change the reference (default: that of the recipe)",
         )
         parser.add_argument("--user", metavar="NAME", help="whose job it is (default: the first owner)")
         parser.add_argument(
@@ -233,24 +251,40 @@ def _read(picture: GeneratedImage) -> bytes:
 
 def _order(options: dict[str, Any], user: User) -> Order:
     mix = [one for one in (_ingredient(slug, weight) for slug, weight in options["style"]) if one]
-    # Options given besides a preset override it.
-    usual = _preset(options["preset"], mix) if options["preset"] is not None else Preset(steps=graphs.STEPS)
-    said = {name: options[name] for name in ("negative", "steps") if options[name] is not None}
+    recipe = registry.named(options["recipe"])
+    # Options given besides a preset override it. Its steps are those of the default recipe.
+    usual = _preset(options["preset"], mix) if options["preset"] is not None else Preset()
+    values = recipe.defaults
+    if options["preset"] is not None:
+        values["negative"] = usual.negative
+        values |= {"steps": usual.steps} if recipe.name == registry.DEFAULT else {}
+    values |= {name: options[name] for name in orders.COLUMNS if options[name] is not None}
+    values |= dict(_set(recipe, options["set"]))
     width, height = options["size"] or (usual.width, usual.height)
     return Order(
         prompt=options["prompt"],
-        negative=said.get("negative", usual.negative),
+        recipe=recipe,
+        **{name: value for name, value in values.items() if name in orders.COLUMNS},
+        fields={name: value for name, value in values.items() if name not in orders.COLUMNS},
         width=width,
         height=height,
         count=options["count"],
         seed=options["seed"],
-        steps=said.get("steps", usual.steps),
-        cfg=options["cfg"],
-        denoise=options["denoise"],
         reference=_reference(options["reference"], user),
         mix=tuple(mix),
         frame=Frame(usual.prefix, usual.suffix, usual.name),
     )
+
+
+def _set(recipe: Recipe, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Any]]:
+    """The values of --set, as the recipe reads them. Raises CommandError."""
+    for name, text in pairs:
+        field = recipe.fields.get(name)
+        if field is None:
+            raise CommandError(_("%(recipe)s has no setting %(name)s.") % {"recipe": recipe.name, "name": name})
+        if (value := field.read(text)) is None:
+            raise CommandError(field.problem(text))
+        yield name, value
 
 
 def _preset(name: str, mix: Sequence[Ingredient]) -> Preset:

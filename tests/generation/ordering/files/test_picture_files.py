@@ -39,17 +39,33 @@ def test_the_form_is_filled_with_what_a_file_says(her: Client, ada: User, ink: S
     page = her.get("/", {"settings": key}).text
     assert "a fox in the snow, (soft light:1.2)" in page and 'value="4294967296"' in page
     assert 'value="832x1216" id="shape_6" checked' in page or "832x1216" in page
-    for words in ("Clip skip 2 cannot be set here.", "Not used here: Variation seed", "ponyDiffusionV6XL"):
+    assert '<option value="sdxl" selected>' in page and 'name="clip_skip" value="2"' in page, "28 steps are full steps"
+    for words in ("Not used here: Variation seed", "ponyDiffusionV6XL"):
         assert words in answer and words in page
 
 
 def test_settings_become_values_of_the_form(ada: User, ink: Style, haze: Style) -> None:
     made = honour(reading.read(files.png(parameters=files.FORGE)), ada)
     values = made.values
+    assert (values["recipe"], values["clip_skip"]) == ("sdxl", 2)
     assert (values["seed"], values["steps"], values["cfg"]) == (4294967296, 28, 6.5)
     assert (values["sampler"], values["scheduler"], values["shape"]) == ("dpmpp_2m_sde", "karras", "832x1216")
     assert [(one.version.style.name, one.weight) for one in values["mix"]] == [("Ink", 0.8), ("Haze", 0.35)]
     assert forms.OrderForm(user=ada, initial=values).mix == values["mix"]
+
+
+@pytest.mark.parametrize(
+    ("found", "recipe"),
+    [
+        (PictureSettings(steps=4), "sdxl-lightning"),
+        (PictureSettings(steps=6, loras=(UsedLora("dmd2_sdxl_4step_lora_fp16", 1.0),)), "sdxl-dmd2"),
+        (PictureSettings(steps=30), "sdxl"),
+        (PictureSettings(), "sdxl-lightning"),
+    ],
+)
+def test_settings_come_with_the_recipe_that_is_nearest(ada: User, found: PictureSettings, recipe: str) -> None:
+    made = honour(found, ada)
+    assert made.values["recipe"] == recipe and made.said == []
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from stylestudio.comfy.errors import (
     PromptLost,
 )
 from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.graphs.workflow import Workflow, load
 from stylestudio.comfy.protocol.events import Completed
 from stylestudio.images import decoding as pictures
 from stylestudio.images import grounds
@@ -110,13 +111,13 @@ class FromWorkflow:
                 raise worker_jobs.Failed("engine", str(error)) from error
             yield proposal
 
-    def _load(self) -> graph.Workflow:
-        workflow = graph.load(self.path)
+    def _load(self) -> Workflow:
+        workflow = load(self.path)
         if workflow.placeholders != {"image"}:
             raise graph.GraphError(f"{self.path.name} needs {{{{image}}}} once or more, and no other placeholder.")
         return workflow
 
-    def _ask_patiently(self, workflow: graph.Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
+    def _ask_patiently(self, workflow: Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
         """`_ask`, retried after a pause while engines have errors of their own."""
         for pause in PAUSES:
             try:
@@ -125,7 +126,7 @@ class FromWorkflow:
                 _wait(pause, check)
         return self._ask(workflow, image, check)
 
-    def _ask(self, workflow: graph.Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
+    def _ask(self, workflow: Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
         """The caption that the workflow returns for one picture."""
         data = _small(image)
         client = roster.pool.client(_least_busy(workflow))
@@ -162,7 +163,7 @@ def _small(image: DatasetImage) -> bytes:
     return out.getvalue()
 
 
-def _least_busy(workflow: graph.Workflow) -> Engine:
+def _least_busy(workflow: Workflow) -> Engine:
     """Of the engines that can run it, the one with the fewest prompts of ours. Raises worker_jobs.Failed if there is
     none.
     """
@@ -199,7 +200,7 @@ def _wait(seconds: float, check: Callable[[], None]) -> None:
         check()
 
 
-def _text(workflow: graph.Workflow, texts: Mapping[str, tuple[str, ...]]) -> str:
+def _text(workflow: Workflow, texts: Mapping[str, tuple[str, ...]]) -> str:
     """The output of the node titled Caption, or else the first output that is not empty."""
     titled = [node for node in texts if workflow.nodes[node].get("_meta", {}).get("title") == "Caption"]
     return next((", ".join(texts[node]) for node in (*titled, *texts) if "".join(texts[node]).strip()), "")

@@ -1,0 +1,334 @@
+"""The schema of recipes, read strictly: what a recipe says wrong is refused by its place and in words.
+
+docs/reference/recipes.md is the schema for people. A document is {"recipe": recipe.json, "graphs": {mode: graph}}, so
+that a version of a recipe is one piece of JSON wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from generation.recipes.recipe import GIVEN, NO_WORDS, WHOLE, Field, File, Recipe, Slots, Words
+from stylestudio.comfy.graphs.graph import GraphError
+from stylestudio.comfy.graphs.workflow import Source, Workflow, checked
+
+SCHEMA = 1
+MODES = ("text", "image")
+NEEDED = ("positive", "seed", "filename_prefix")  # in every graph
+SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA")
+OF_STYLES = ("checkpoint", "lightning")
+FOLDERS = ("checkpoints", "loras")  # of which engines are asked what is in them
+TYPES = ("text", "integer", "number", "choice")
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_SHAPE = re.compile(r"(\d{2,5})x(\d{2,5})")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+class BadRecipe(ValueError):
+    """A recipe does not keep to the schema. The text says where, and what is wrong."""
+
+
+def load(folder: Path) -> Recipe:
+    """Read the recipe in a folder, which is named like it. Raises BadRecipe."""
+    told = _Part(_json_of(folder / "recipe.json"), "recipe.json")
+    names = told.table("graphs")
+    graphs = {mode: _json_of(folder / _file_name(names, mode)) for mode in names.value}
+    try:
+        recipe = read({"recipe": told.value, "graphs": graphs})
+    except BadRecipe as error:
+        raise BadRecipe(f"{folder.name}: {error}") from error
+    if recipe.name != folder.name:
+        raise BadRecipe(f"{folder.name}: recipe.json: name is {recipe.name}, which is not that of its folder.")
+    return recipe
+
+
+def read(document: Mapping[str, Any]) -> Recipe:
+    """Read a document. Raises BadRecipe."""
+    whole = _Part(document, "the document").knows("recipe", "graphs")
+    told = _Part(whole.need("recipe"), "recipe.json").knows(
+        "schema", "name", "version", "family", "title", "summary", "source", "comfyui", "graphs", "files", "fields",
+        "slots", "outputs", "shapes", "mutes_negative_at_cfg",
+    )  # fmt: skip
+    if (schema := told.need("schema")) != SCHEMA:
+        raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
+    graphs = {mode: _graph(mode, nodes) for mode, nodes in whole.table("graphs").items()}
+    if "text" not in graphs or not graphs.keys() <= set(MODES):
+        raise told.wrong("graphs", "needs text, and may have image")
+    found = Recipe(
+        name=told.text("name", _NAME),
+        version=told.number("version", int, least=1),
+        family=told.text("family", _NAME),
+        title=told.words("title"),
+        summary=told.words("summary"),
+        source=told.texts("source"),
+        comfyui=told.text("comfyui", _VERSION),
+        graphs=graphs,
+        files={role: _file(role, part) for role, part in told.table("files").parts(_KEY)},
+        fields=_fields(told),
+        slots=_slots(told.table("slots")),
+        outputs={role: str(node) for role, node in told.table("outputs").items()},
+        shapes=tuple(_shape(told, text) for text in told.texts("shapes")),
+        mutes_negative_at_cfg=told.number("mutes_negative_at_cfg", float)
+        if told.has("mutes_negative_at_cfg")
+        else None,
+        sha256=digest(document),
+        document=document,
+    )
+    _check_placeholders(found)
+    _check_nodes(found)
+    return found
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """The hash of a document: of its canonical JSON."""
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- JSON
+
+
+def _json_of(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes(), object_pairs_hook=_without_twins, parse_constant=_refuse)
+    except OSError as error:
+        raise BadRecipe(f"{path.parent.name}: {path.name} cannot be read: {error.strerror}.") from error
+    except BadRecipe as error:
+        raise BadRecipe(f"{path.parent.name}: {path.name} {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadRecipe(f"{path.parent.name}: {path.name} is not JSON: {error}") from error
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twin = next(name for place, (name, _value) in enumerate(pairs) if name in dict(pairs[:place]))
+        raise BadRecipe(f"says {twin} twice.")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise BadRecipe(f"has {constant}, which is no number.")
+
+
+class _Part:
+    """A table of the document, with its place for messages."""
+
+    def __init__(self, value: Any, place: str) -> None:
+        if not isinstance(value, dict):
+            raise BadRecipe(f"{place} is not a table.")
+        self.value: dict[str, Any] = value
+        self.place = place
+
+    def knows(self, *names: str) -> _Part:
+        """Refuse names that the schema does not have."""
+        if unknown := sorted(self.value.keys() - set(names)):
+            raise BadRecipe(f"{self.place} has {unknown[0]}, which the schema does not know.")
+        return self
+
+    def wrong(self, name: str, what: str) -> BadRecipe:
+        """The error for one of its values."""
+        return BadRecipe(f"{self.place}: {name} {what}.")
+
+    def has(self, name: str) -> bool:
+        """Whether it says this."""
+        return name in self.value
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """What it says, with the values."""
+        return self.value.items()
+
+    def need(self, name: str) -> Any:
+        """A value that has to be there."""
+        if name not in self.value:
+            raise BadRecipe(f"{self.place} lacks {name}.")
+        return self.value[name]
+
+    def table(self, name: str) -> _Part:
+        """A table in it."""
+        return _Part(self.need(name), f"{self.place}: {name}")
+
+    def parts(self, names: re.Pattern[str]) -> Iterable[tuple[str, _Part]]:
+        """The tables in it."""
+        for name, value in self.value.items():
+            if not names.fullmatch(name):
+                raise self.wrong(name, "is no name: small letters, digits and _")
+            yield name, _Part(value, f"{self.place}: {name}")
+
+    def text(self, name: str, form: re.Pattern[str] | None = None) -> str:
+        """A text that is not empty."""
+        value = self.need(name)
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(name, "is not a text")
+        if form and not form.fullmatch(value):
+            raise self.wrong(name, f"cannot be {value!r}")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self.need(name)
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise self.wrong(name, "is not a list of texts")
+        return tuple(value)
+
+    def choice(self, name: str, choices: Iterable[str]) -> str:
+        """One of these, or "" if it is not said."""
+        if not self.has(name):
+            return ""
+        if (value := self.value[name]) not in choices:
+            raise self.wrong(name, f"is {value!r}; it can be {', '.join(choices)}")
+        return str(value)
+
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        if not isinstance(value := self.need(name), bool):
+            raise self.wrong(name, "is not true or false")
+        return value
+
+    def number(self, name: str, kind: Callable[[Any], Any], *, least: float | None = None) -> Any:
+        """A number; a whole one if `kind` is int."""
+        value = self.need(name)
+        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+            raise self.wrong(name, "is not a whole number" if kind is int else "is not a number")
+        if least is not None and value < least:
+            raise self.wrong(name, f"is less than {least:g}")
+        return kind(value)
+
+    def words(self, name: str) -> Words:
+        """A text in both languages."""
+        told = self.table(name).knows("en", "zh-hans")
+        return Words(told.text("en"), told.text("zh-hans"))
+
+
+# --- Parts of a recipe
+
+
+def _file_name(names: _Part, mode: str) -> str:
+    name = names.text(mode)
+    if not re.fullmatch(r"[a-z0-9_-]+\.json", name):
+        raise names.wrong(mode, f"cannot be {name!r}: a file beside recipe.json")
+    return name
+
+
+def _graph(mode: str, nodes: Any) -> Workflow:
+    try:
+        return checked(nodes, mode)
+    except GraphError as error:
+        raise BadRecipe(f"graph {mode}: {error}") from error
+
+
+def _file(role: str, told: _Part) -> File:
+    told.knows("folder", "name", "placeholder", "from", "licence", "setting", "style")
+    return File(
+        folder=told.choice("folder", FOLDERS) or told.text("folder"),
+        name=told.text("name"),
+        placeholder=told.text("placeholder", _KEY) if told.has("placeholder") else role,
+        source=told.text("from"),
+        licence=told.text("licence"),
+        setting=told.choice("setting", SETTINGS),
+        style=told.choice("style", OF_STYLES),
+    )
+
+
+def _fields(told: _Part) -> dict[str, Field]:
+    rows = told.need("fields")
+    if not isinstance(rows, list):
+        raise told.wrong("fields", "is not a list")
+    fields: dict[str, Field] = {}
+    for place, row in enumerate(rows, 1):
+        each = _field(_Part(row, f"{told.place}: field {place}"))
+        if each.name in fields or each.name in GIVEN:
+            raise told.wrong("fields", f"has {each.name} twice")
+        fields[each.name] = each
+    return fields
+
+
+def _field(told: _Part) -> Field:
+    kind = told.choice("type", TYPES)
+    always = ("name", "type", "label", "help", "default", "advanced")
+    number, choice = ("least", "most", "step", "factor"), ("choices", "recommended")
+    told.knows(*always, *{"integer": number, "number": number, "choice": choice}.get(kind, ()))
+    facts: dict[str, Any] = {}
+    if kind in ("integer", "number"):
+        read = int if kind == "integer" else float
+        facts = {name: told.number(name, read) for name in ("least", "most", "step", "default")}
+        facts["factor"] = told.number("factor", int) if told.has("factor") else 1
+    elif kind == "choice":
+        facts = {name: told.texts(name) for name in choice} | {"default": told.text("default")}
+        if strange := set(facts["recommended"]) - set(facts["choices"]):
+            raise told.wrong("recommended", f"has {min(strange)}, which is not among the choices")
+    elif kind == "text":
+        facts = {"default": told.need("default")}
+        if not isinstance(facts["default"], str):
+            raise told.wrong("default", "is not a text")
+    else:
+        raise told.wrong("type", f"is missing; it can be {', '.join(TYPES)}")
+    words = told.words("help") if told.has("help") else NO_WORDS
+    facts |= {"name": told.text("name", _KEY), "type": kind, "label": told.words("label"), "help": words}
+    found = Field(advanced=told.flag("advanced"), **facts)
+    if found.problem(found.default):
+        raise told.wrong("default", f"is {found.default!r}, which the field itself does not take")
+    return found
+
+
+def _slots(told: _Part) -> Slots:
+    told.knows("styles", "accelerator", "reference", "negative")
+    styles = told.table("styles").knows("model", "clip")
+    nodes = {name: told.text(name) for name in ("accelerator", "reference", "negative") if told.has(name)}
+    return Slots(_source(styles, "model"), _source(styles, "clip"), **nodes)
+
+
+def _source(told: _Part, name: str) -> Source:
+    value = told.need(name)
+    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and type(value[1]) is int):
+        raise told.wrong(name, "is not a node and the number of its output")
+    return value[0], value[1]
+
+
+def _shape(told: _Part, text: str) -> str:
+    sides = _SHAPE.fullmatch(text)
+    if not sides or any(int(side) % 8 for side in sides.groups()):
+        raise told.wrong("shapes", f"has {text!r}: write 1024x1024, in multiples of 8")
+    return text
+
+
+# --- The whole
+
+
+def _check_placeholders(recipe: Recipe) -> None:
+    types = {**GIVEN, **{name: each.type for name, each in recipe.fields.items()}}
+    for role, each in recipe.files.items():
+        if each.placeholder in types:
+            raise BadRecipe(f"recipe.json: files: {role} has the placeholder {each.placeholder}, which is taken.")
+        types[each.placeholder] = "file"
+    for mode, flow in recipe.graphs.items():
+        if unknown := sorted(flow.placeholders - types.keys()):
+            raise BadRecipe(f"graph {mode} has the placeholder {unknown[0]}, which neither files nor fields name.")
+        needed = {*NEEDED, *(each.placeholder for each in recipe.files.values())}
+        needed |= {"reference"} if mode == "image" else set()
+        if missing := sorted(needed - flow.placeholders):
+            raise BadRecipe(f"graph {mode} lacks the placeholder {missing[0]}.")
+        if mixed := sorted(name for name in flow.mixed if types[name] in WHOLE):
+            raise BadRecipe(f"graph {mode} has {mixed[0]} inside a longer text; it is no text.")
+    used = frozenset[str]().union(*(flow.placeholders for flow in recipe.graphs.values()))
+    if unused := [name for name in recipe.fields if name not in used]:
+        raise BadRecipe(f"recipe.json: fields: {unused[0]} is in no graph.")
+
+
+def _check_nodes(recipe: Recipe) -> None:
+    slots = recipe.slots
+    for mode, flow in recipe.graphs.items():
+        named = {"styles": slots.model[0], "the text of styles": slots.clip[0], "negative": slots.negative}
+        named |= {"accelerator": slots.accelerator, **recipe.outputs}
+        named |= {"reference": slots.reference} if mode == "image" else {}
+        for what, node in named.items():
+            if node and node not in flow.nodes:
+                raise BadRecipe(f"graph {mode} has no node {node}, which the recipe names for {what}.")
+    if "image" in recipe.graphs and not slots.reference:
+        raise BadRecipe("recipe.json: slots lacks reference, the node of the picture that graph image starts from.")

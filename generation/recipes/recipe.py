@@ -1,0 +1,176 @@
+"""What a recipe is: graphs, the files they need, the fields that people see, and where styles are plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.workflow import Lora, Source, Workflow, chain_loras
+
+# Placeholders that every order fills, besides those of the recipe's own files and fields.
+GIVEN: Mapping[str, str] = {
+    "positive": "text",
+    "width": "integer",
+    "height": "integer",
+    "seed": "integer",
+    "filename_prefix": "text",
+    "reference": "picture",
+}
+# A placeholder of these types is a whole input, never a part of a longer text.
+WHOLE = frozenset({"integer", "number", "choice", "picture", "file"})
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text in the languages of the studio; as a string it is in the reader's."""
+
+    en: str
+    zh_hans: str
+
+    def __str__(self) -> str:
+        return self.zh_hans if (get_language() or "").startswith("zh") else self.en
+
+
+NO_WORDS = Words("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that engines need. `setting` is the variable that names it for the whole studio, `style` the field by
+    which a style may name its own.
+    """
+
+    folder: str
+    name: str
+    placeholder: str
+    source: str
+    licence: str
+    setting: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A setting that people see. Numbers go from `least` to `most`, and are multiplied by `factor` in graphs."""
+
+    name: str
+    type: str  # text, integer, number or choice
+    label: Words
+    default: Any
+    advanced: bool
+    help: Words = NO_WORDS
+    least: float | None = None
+    most: float | None = None
+    step: float | None = None
+    factor: int = 1
+    choices: tuple[str, ...] = ()
+    recommended: tuple[str, ...] = ()
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers, with two ends."""
+        return self.least is not None and self.most is not None
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, in the reader's language; "" if it can be made."""
+        if self.least is not None and self.most is not None:
+            if isinstance(value, int | float) and self.least <= value <= self.most:
+                return ""
+            ends = {"label": self.label, "least": self.least, "most": self.most}
+            return _("%(label)s: choose %(least)g to %(most)g.") % ends
+        if self.choices and value not in self.choices:
+            words = _("%(label)s: choose one of %(choices)s.")
+            return words % {"label": self.label, "choices": ", ".join(self.choices)}
+        return ""
+
+    def read(self, text: object) -> Any:
+        """The value that a posted text stands for; None if that is none that can be made."""
+        value: Any = text
+        if self.is_number:
+            try:
+                value = int(str(text)) if self.type == "integer" else float(str(text))
+            except ValueError:
+                return None
+        return None if self.problem(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Where other things are plugged in. Styles go behind the output `model` and the output `clip` of two nodes; the
+    others are the nodes of the accelerator, of the picture to start from, and of the negative prompt.
+    """
+
+    model: Source
+    clip: Source
+    accelerator: str = ""
+    reference: str = ""
+    negative: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A version of a recipe. `document` is all of it as JSON, of which `sha256` is the digest."""
+
+    name: str
+    version: int
+    family: str
+    title: Words
+    summary: Words
+    source: tuple[str, ...]
+    comfyui: str  # the least version
+    graphs: Mapping[str, Workflow]  # by what pictures start from: text, image
+    files: Mapping[str, File]  # by role, in the order in which engines load them
+    fields: Mapping[str, Field]
+    slots: Slots
+    outputs: Mapping[str, str]
+    shapes: tuple[str, ...]
+    mutes_negative_at_cfg: float | None
+    sha256: str
+    document: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a snapshot says of it."""
+        return {"name": self.name, "version": self.version, "sha256": self.sha256}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The usual value of each field."""
+        return {name: each.default for name, each in self.fields.items()}
+
+    def classes(self, mode: str) -> frozenset[str]:
+        """The node classes that engines need."""
+        return self.graphs[mode].classes
+
+    def is_muted(self, cfg: object) -> bool:
+        """Whether the negative prompt does nothing at this cfg."""
+        try:
+            return self.mutes_negative_at_cfg is not None and float(str(cfg)) == self.mutes_negative_at_cfg
+        except ValueError:
+            return False
+
+    def build(
+        self, mode: str, values: Mapping[str, Any], files: Mapping[str, str], loras: Iterable[tuple[str, float]]
+    ) -> Graph:
+        """The graph of one picture. `values` are those of GIVEN and of the fields, `files` names by role, `loras` names
+        and weights of styles. Raises GraphError if something is missing.
+        """
+        known = {**values, **{each.placeholder: files[role] for role, each in self.files.items() if role in files}}
+        for name, each in self.fields.items():
+            if each.factor != 1 and name in known:
+                known[name] = known[name] * each.factor
+        flow = self.graphs[mode]
+        filled = flow.fill({name: known[name] for name in flow.placeholders if name in known})
+        styles = [Lora(name, weight, weight) for name, weight in loras]
+        return chain_loras(filled, styles, self.slots.model, self.slots.clip)
+
+    def samples(self) -> Sequence[Graph]:
+        """A graph of each mode with the usual settings and a style, to see whether an engine's nodes fit."""
+        given = {name: "" if kind in ("text", "picture") else 1024 for name, kind in GIVEN.items()}
+        nameless = dict.fromkeys(self.files, "")
+        return [self.build(mode, {**given, **self.defaults}, nameless, [("", 1.0)]) for mode in self.graphs]

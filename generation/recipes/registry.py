@@ -1,0 +1,100 @@
+"""Finding recipes: those that come with the studio, and the versions that earlier pictures were made by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from generation.recipes import reading
+from generation.recipes.models import KeptRecipe
+from generation.recipes.recipe import File, Recipe
+from stylestudio.comfy.file_names import canonical
+
+FOLDER = Path(__file__).parent / "shipped"
+# What pictures are made by if nothing else is said, and what every studio made them by before there were recipes.
+DEFAULT = "sdxl-lightning"
+
+
+class RecipeGone(ValueError):
+    """A snapshot names a version of a recipe that is neither shipped nor kept."""
+
+
+def shipped() -> Mapping[str, Recipe]:
+    """The recipes that come with the studio by name, the default one first."""
+    return _found(FOLDER)
+
+
+@cache
+def _found(folder: Path) -> Mapping[str, Recipe]:
+    found = [reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))]
+    return {recipe.name: recipe for recipe in sorted(found, key=lambda recipe: recipe.name != DEFAULT)}
+
+
+def default() -> Recipe:
+    """The recipe of orders that name none."""
+    return shipped()[DEFAULT]
+
+
+def named(name: object) -> Recipe:
+    """The current version of a recipe; the default one for a name that is not known any more."""
+    return shipped().get(str(name)) or default()
+
+
+def of(snapshot: Mapping[str, Any]) -> Recipe:
+    """The very version that a snapshot names; earlier ones name none. Raises RecipeGone."""
+    facts = snapshot.get("recipe")
+    if facts is None:
+        return default()
+    current = shipped().get(facts["name"])
+    return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
+
+
+@lru_cache(maxsize=64)
+def _kept(sha256: str) -> Recipe:
+    try:
+        return reading.read(KeptRecipe.objects.get(pk=sha256).document)
+    except KeptRecipe.DoesNotExist as error:
+        raise RecipeGone(f"The recipe {sha256[:12]} of an earlier picture is not in the database.") from error
+
+
+def keep(recipe: Recipe) -> None:
+    """Keep this version as long as the database: call it before a task that names it is stored."""
+    if not KeptRecipe.objects.filter(pk=recipe.sha256).exists():
+        row = KeptRecipe(sha256=recipe.sha256, name=recipe.name, version=recipe.version, document=recipe.document)
+        KeptRecipe.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def files_of(recipe: Recipe) -> dict[str, str]:
+    """The files of a recipe by role, as this studio names them. Canonical names."""
+    return {role: canonical(_configured(recipe, role, each)) for role, each in recipe.files.items()}
+
+
+def lora_names() -> set[str]:
+    """The LoRA files of all recipes, which are no styles."""
+    return {
+        name
+        for recipe in shipped().values()
+        for role, name in files_of(recipe).items()
+        if recipe.files[role].folder == "loras"
+    }
+
+
+def _configured(recipe: Recipe, role: str, file: File) -> str:
+    if own := _own_names().get(f"{recipe.name}.{role}"):
+        return own
+    return str(getattr(settings, file.setting.removeprefix("STYLESTUDIO_"))) if file.setting else file.name
+
+
+def _own_names() -> dict[str, str]:
+    """What STYLESTUDIO_RECIPE_FILES says: recipe.role=file."""
+    return {place.strip(): name.strip() for place, _is, name in (each.partition("=") for each in settings.RECIPE_FILES)}
+
+
+def strangers() -> list[str]:
+    """What STYLESTUDIO_RECIPE_FILES names that no recipe has."""
+    known = {f"{recipe.name}.{role}" for recipe in shipped().values() for role in recipe.files}
+    return [place for place in _own_names() if place not in known]

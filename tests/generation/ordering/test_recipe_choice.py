@@ -1,0 +1,120 @@
+"""Choosing a recipe in the form: its settings take the place of those before, and what was changed stays if it fits."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
+
+from generation.engines.models import Engine
+from generation.ordering import recipe_fields
+from generation.pictures.models import GenerationTask
+from generation.recipes import registry
+from styles.models import Preset, Style
+from tests.generation.browsing import HTMX, VALID, as_posted, place
+from tests.pages import page, tight
+
+pytestmark = pytest.mark.django_db
+
+COMPOSE, GENERATE = reverse("generation:compose"), reverse("generation:generate")
+BEGUN = {**VALID, "cfg": "1.0", "recipe": "sdxl", "fields_of": "sdxl-lightning"}
+
+
+def data(**values: str) -> QueryDict:
+    """A posted form."""
+    found = QueryDict(mutable=True)
+    found.update({**BEGUN, **values})
+    return found
+
+
+def test_the_new_recipe_brings_its_settings_with_it() -> None:
+    posted = data()
+    assert recipe_fields.swap(posted)
+    usual = registry.named("sdxl").defaults
+    assert {name: posted[name] for name in usual} == {name: str(value) for name, value in usual.items()}
+    assert not recipe_fields.swap(posted), "once"
+
+
+@pytest.mark.parametrize(
+    ("typed", "stays"),
+    [
+        ({"steps": "20"}, True), ({"steps": "6"}, False), ({"cfg": "7.5"}, True), ({"cfg": "19"}, False),
+        ({"sampler": "ddim"}, True), ({"sampler": "lcm"}, False), ({"negative": "fog"}, True), ({"steps": "x"}, False),
+    ],
+)  # fmt: skip
+def test_what_was_changed_stays_if_the_new_recipe_can_do_it(typed: dict[str, str], stays: bool) -> None:
+    posted = data(**typed)
+    recipe_fields.swap(posted)
+    [(name, value)] = typed.items()
+    assert (posted[name] == value) is stays
+    assert stays or posted[name] == str(registry.named("sdxl").defaults[name])
+
+
+def test_the_page_swaps_the_settings_and_the_draft_remembers_the_recipe(her: Client, engine: Engine) -> None:
+    html = page(her.post(COMPOSE, BEGUN, headers=HTMX))
+    assert 'id="advanced" hx-swap-oob="true"' in tight(html) and 'value="28" min="10"' in html
+    assert 'name="clip_skip"' in html and 'class="muted"' not in html
+    left = as_posted(page(her.get("/")))
+    assert (left["recipe"], left["steps"], left["fields_of"]) == (["sdxl"], ["28"], ["sdxl"])
+    html = page(her.post(COMPOSE, {**BEGUN, "recipe": "sdxl-dmd2", "fields_of": "sdxl"}, headers=HTMX))
+    assert 'name="clip_skip"' not in html and 'class="muted"' in html
+    quiet = page(her.post(COMPOSE, {**VALID, "cfg": "3"}, headers=HTMX))
+    assert 'id="advanced"' not in quiet and 'id="negative-state"' in quiet and 'class="muted"' not in quiet
+
+
+def test_without_a_script_a_button_shows_the_settings_and_generate_takes_them_too(her: Client, engine: Engine) -> None:
+    html = page(her.post(COMPOSE, BEGUN))
+    assert as_posted(html)["steps"] == ["28"] and re.search(r"no-js[^>]*formaction=\"/compose/\"[^>]*>\s*Change", html)
+    her.post(GENERATE, BEGUN)
+    task = GenerationTask.objects.get()
+    assert (task.recipe, task.steps, task.sampler, task.snapshot["fields"]) == (
+        "sdxl",
+        28,
+        "dpmpp_2m",
+        {"clip_skip": 2},
+    )
+
+
+def test_a_form_that_names_no_recipe_means_the_usual_one_and_a_strange_one_is_refused(
+    her: Client, engine: Engine
+) -> None:
+    assert her.post(GENERATE, VALID, headers=HTMX).status_code == 200
+    assert GenerationTask.objects.get().recipe == registry.DEFAULT
+    assert her.post(GENERATE, {**VALID, "recipe": "../etc"}, headers=HTMX).status_code == 422
+    assert GenerationTask.objects.count() == 1
+
+
+def test_what_engines_lack_for_a_recipe_greys_it_with_the_reason(her: Client, engine: Engine) -> None:
+    fine = tight(page(her.get("/")))
+    assert "disabled>Hyper-SD" not in fine and "Hyper-SD – eight steps" in fine
+    Engine.objects.update(loras=[name for name in engine.loras if "Hyper" not in name])
+    html = tight(page(her.get("/")))
+    assert re.search(
+        r'<option value="sdxl-hyper" disabled>Hyper-SD – [^<]*Hyper-SDXL-8steps-lora[^<]*models/loras', html
+    )
+    her.post(COMPOSE, {**BEGUN, "recipe": "sdxl-hyper"}, headers=HTMX)
+    assert '<option value="sdxl-hyper" selected>' in tight(page(her.get("/"))), "what is chosen can be left"
+
+
+def test_the_form_speaks_the_language_of_its_reader(her: Client, engine: Engine) -> None:
+    html = page(her.get("/", headers={"Accept-Language": "zh-hans"}))
+    assert "完整步数" in html and "采样器" in html
+
+
+def test_settings_used_again_come_with_their_recipe(her: Client, ada: User, engine: Engine) -> None:
+    task = place(ada, recipe=registry.named("sdxl"), steps=33, cfg=6.5, fields={"clip_skip": 1})
+    left = as_posted(page(her.get(f"/?task={task.pk}")))
+    assert (left["recipe"], left["steps"], left["clip_skip"]) == (["sdxl"], ["33"], ["1"])
+
+
+def test_the_steps_of_a_preset_are_those_of_the_usual_recipe(her: Client, engine: Engine) -> None:
+    ink = Style.objects.create(name="Ink")
+    preset = Preset.objects.create(style=ink, name="Valley", steps=5, width=1024, height=1024)
+    usual = as_posted(page(her.post(COMPOSE, {**VALID, "use_preset": str(preset.pk)})))
+    assert usual["steps"] == ["5"]
+    slow = as_posted(page(her.post(COMPOSE, {**BEGUN, "use_preset": str(preset.pk)})))
+    assert slow["steps"] == ["28"]
