@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.long_json import LongJSONField
@@ -75,7 +76,12 @@ class Engine(models.Model):
         verbose_name_plural = _("engines")
 
     def __str__(self) -> str:
-        return self.name or self.device or self.address
+        return self.name or self.device or (gettext("elsewhere") if self.is_elsewhere else self.address)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether this stands for whatever made pictures that were taken over."""
+        return self.source == self.Source.ELSEWHERE
 
     @property
     def is_preview(self) -> bool:

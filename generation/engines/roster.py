@@ -156,6 +156,11 @@ def preview_serves() -> bool:
     return any(engine.is_preview for engine in serving())
 
 
+def sketches() -> bool:
+    """Whether pictures are sketches: now, or once the preview engine answers again, as long as no real one does."""
+    return any(engine.is_preview for engine in known())
+
+
 def known() -> list[Engine]:
     """Engines to show: the default local address only once something has answered there."""
     engines = active()

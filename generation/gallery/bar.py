@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -45,11 +45,6 @@ class Menu:
     title: str
     anything: str
     choices: list[Choice] = field(default_factory=list)
-
-    @property
-    def is_useful(self) -> bool:
-        """Whether there is something to choose."""
-        return bool(self.choices)
 
     @property
     def is_set(self) -> bool:
@@ -105,10 +100,9 @@ def bar(person: User, filters: Filters, counts: Counts | None = None) -> Bar:
         _named(filters, known, "preset", (_("Preset"), _("Any preset")), numbers.get("preset")),
         _engines(filters, known, numbers.get("engine")),
     ]
-    useful: Callable[[Iterable[Menu]], list[Menu]] = lambda menus: [menu for menu in menus if menu.is_useful]  # noqa: E731
     by_name = sorted(known.rows["saved"], key=lambda row: row[1])
     saved = [SavedFilter(pk=pk, name=name, query=query) for pk, name, query in by_name]
-    shown = Bar(useful(first), useful(further), switches, [], saved)
+    shown = Bar(first, further, switches, [], saved)
     shown.chips.extend(chips(filters, [*shown.first, *shown.further, *switches]))
     return shown
 
@@ -135,7 +129,8 @@ def _known(person: User, filters: Filters) -> Known:
     if not person.is_superuser:
         seen = seen.filter(Q(is_private=False) | Q(owner=person.pk))
     kinds = SearchKind.objects.filter(Exists(seen.filter(kind=OuterRef("pk"))))
-    names = SearchName.objects.filter(Q(pk__in=kinds.values("checkpoint")) | Exists(seen.filter(preset=OuterRef("pk"))))
+    used = Q(pk__in=kinds.values("checkpoint")) | Exists(seen.filter(preset=OuterRef("pk")))
+    names = SearchName.objects.filter(used).exclude(name="")
     found: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     questions = [
         _of(counts.order_by(), "by", F("owner_id"), F("owner__username")).distinct(),

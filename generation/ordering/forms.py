@@ -293,9 +293,9 @@ def preset_values(preset: Preset, recipe: str) -> dict[str, str]:
 
 
 def offered(user: User) -> list[Style]:
-    """Styles that can be chosen now: sketch styles only while the preview engine serves."""
+    """Styles that can be chosen: sketch styles only where sketches are made."""
     styles = Style.objects.visible_to(user).in_picker_order()
-    if not roster.preview_serves():
+    if not roster.sketches():
         styles = styles.filter(preview_only=False)
     return with_published(styles)
 

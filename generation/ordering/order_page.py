@@ -167,7 +167,7 @@ def _other_styles(first: Sequence[StyleChoice], styles: Sequence[StyleChoice]) -
 
 def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
     """The base style, what this person used last, then the rest by name."""
-    sketched = roster.preview_serves()
+    sketched = roster.sketches()
     offered = forms.offered(user)
     recent = _recent(user, offered)
     offered.sort(key=lambda style: (not style.is_base, recent.index(style.pk) if style.pk in recent else RECENT))
@@ -203,7 +203,7 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
 
 def _recent(user: User, offered: Iterable[Style]) -> list[int]:
     """Primary keys of the few styles that this person used last, the newest first."""
-    newest = GenerationTask.objects.visible_to(user).filter(owner=user).values("pk")[:LATELY]
+    newest = GenerationTask.objects.made_here().visible_to(user).filter(owner=user).values("pk")[:LATELY]
     rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
     known = {style.pk for style in offered}
     used = dict.fromkeys(rows.values_list("version__style", flat=True))

@@ -123,15 +123,23 @@ def offer_bar(request: StudioRequest) -> str:
 def example(request: StudioRequest) -> HttpResponse:
     """What the file of a picture would be called with ?template=."""
     pk = next(iter(whole_numbers([request.GET.get("picture", "")])), None)
-    said = _example(request, pk, request.GET.get("template", "")[:200])
-    return render(request, "generation/selecting/_example.html", {"example": said})
+    template = request.GET.get("template", "")[:200]
+    said = _example(request, pk, template)
+    return render(request, "generation/selecting/_example.html", {"example": said, "fault": _fault(template)})
 
 
-def _example(request: StudioRequest, pk: int | None, template: str) -> str:
+def _fault(template: str) -> str:
+    """What is wrong with a template."""
     try:
         names.check(template)
     except ValidationError as error:
         return str(error.messages[0])
+    return ""
+
+
+def _example(request: StudioRequest, pk: int | None, template: str) -> str:
+    if _fault(template):
+        return ""
     picture = visible_of(request.user, [pk] if pk else []).select_related("task__owner").first()
     if picture is None:
         return ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,6 +38,7 @@ from stylestudio.text import plain
 
 SCHEMA = "taken over"
 ADDRESS = "elsewhere"  # of the engine row that stands for all programs elsewhere
+LONG_AGO = timedelta(days=1)  # before the take-over: open pages are sent what changed since they were opened
 TURN = 20  # thumbnails of one message, a second's work: then a thread of the worker is free for pictures again
 _MOST_SMALL = 32_767
 _MOST_BIG = 2**63 - 1
@@ -99,7 +100,7 @@ def _task(job: TakeOver, each: Taken) -> GenerationTask:
         progress=100,
         queued_at=each.time,
         ended_at=each.time,
-        updated_at=each.time,
+        updated_at=min(each.time, job.queued_at - LONG_AGO),
         cleared_at=each.time,
         prompt=prompt,
         final_prompt=prompt,

@@ -82,6 +82,10 @@ class JobQuerySet(OwnedQuerySet[J]):
         """Completed, failed or cancelled."""
         return self.filter(_OVER, status__in=ENDED)
 
+    def made_here(self) -> Self:
+        """Without those that were cleared in the moment they ended: they were made elsewhere, and taken over."""
+        return self.exclude(cleared_at__lte=F("ended_at"))
+
     def changed_since(self, moment: datetime) -> Self:
         """Updated at or after `moment`, oldest change first."""
         return self.filter(updated_at__gte=moment).order_by("updated_at")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import Case, CharField, F, IntegerField, Q, Value, When
+from django.db.models import Case, CharField, F, IntegerField, Value, When
 from django.utils import timezone
 
 from stylestudio.jobs import kinds
@@ -97,8 +97,11 @@ def _active(user: User) -> list[_Found]:
 def _ended_today(user: User) -> list[_Found]:
     """The jobs that ended since midnight, newest first."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    today = Q(ended_at__gte=midnight)
-    return _of_all_kinds(lambda kind: kind.model.everything.ended().visible_to(user).filter(today), "-ended_at", "last")
+
+    def over(kind: Kind) -> JobQuerySet[Any]:
+        return kind.model.everything.ended().made_here().visible_to(user).filter(ended_at__gte=midnight)
+
+    return _of_all_kinds(over, "-ended_at", "last")
 
 
 def _of_all_kinds(jobs: Callable[[Kind], JobQuerySet[Any]], *order: str) -> list[_Found]:

@@ -149,6 +149,8 @@ def test_sketch_styles_are_offered_while_the_preview_engine_serves(ada: User) ->
     assert forms.offered(ada) == [real]
     preview = engine(source=Engine.Source.PREVIEW)
     assert forms.offered(ada) == [real, sketch]
+    Engine.objects.filter(pk=preview.pk).update(health=Engine.Health.UNREACHABLE)
+    assert forms.offered(ada) == [real, sketch], "it is away for a moment, and no other one makes pictures"
     engine(address="http://10.0.0.2:1")
     assert forms.offered(ada) == [real]
     assert forms.picked(posted(style=[sketch.pk]), ada) == []

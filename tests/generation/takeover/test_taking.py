@@ -9,7 +9,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from generation.engines.models import Engine
 from generation.gallery import query as wall
@@ -134,6 +135,17 @@ def test_nothing_claims_retries_or_estimates_from_it(ada: User, folder: Path) ->
     task.share()
     task.save()
     assert GenerationTask.objects.get(pk=task.pk).taken_over == task.taken_over
+
+
+def test_it_is_no_work_of_today_and_leaves_what_one_used_last_alone(ada: User, folder: Path, her: Client) -> None:
+    for path in folder.rglob("*"):
+        os.utime(path)  # made today
+    opened = timezone.now() - timedelta(hours=1)
+    job = taken(ada, folder)
+    listed = her.get("/queue/").content.decode()
+    assert f'id="row-takeover-{job.pk}"' in listed and 'id="row-generation-' not in listed
+    assert not GenerationTask.everything.changed_since(opened).exists()
+    assert not GenerationTask.objects.made_here().exists()
 
 
 def test_its_settings_fill_the_form(her: Client, ada: User, folder: Path) -> None:
