@@ -27,7 +27,7 @@ from stylestudio.templatetags.studio import about
 
 LATELY = 30  # newest tasks of a person that determine the recently used styles
 RECENT = 4  # recently used styles at the top of the picker
-FIRST = 1 + RECENT  # cards that come with the page; the others are fetched when they come into view or are searched
+FIRST = RECENT  # cards that come with the page; the others are fetched when they come into view or are searched
 
 
 @dataclass(frozen=True, slots=True)
