@@ -49,6 +49,7 @@ urlpatterns = [
     path("engines/<int:pk>/history/", takeover_views.engine_history, name="engine-history"),
     path("takeovers/", takeover_views.takeovers, name="takeovers"),
     path("takeovers/<int:pk>/", takeover_views.takeover, name="takeover"),
+    path("takeovers/<int:pk>/on/", takeover_views.go_on, name="takeover-on"),
     path("takeovers/<int:pk>/cancel/", takeover_views.cancel, name="takeover-cancel"),
     path("takeovers/<int:pk>/remove/", takeover_views.remove, name="takeover-remove"),
     path("takeovers/<int:pk>/restore/", takeover_views.restore, name="takeover-restore"),

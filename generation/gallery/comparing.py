@@ -45,11 +45,17 @@ class Row:
 
     label: str
     values: Sequence[str]
+    is_setting: bool = True
+
+    @property
+    def varies(self) -> bool:
+        """Whether the pictures differ in it."""
+        return len(set(self.values)) > 1
 
     @property
     def differs(self) -> bool:
-        """Whether the pictures differ in it."""
-        return len(set(self.values)) > 1
+        """Whether they do, and somebody chose it."""
+        return self.is_setting and self.varies
 
 
 @require_GET
@@ -95,7 +101,8 @@ def _rows(compared: Sequence[Compared]) -> list[Row]:
     """The settings that any of the pictures has, in the order of the page of a picture."""
     facts = [_facts(each) for each in compared]
     labels = dict.fromkeys(chain.from_iterable(facts))
-    rows = [Row(label, [each.get(label, "") for each in facts]) for label in labels]
+    chance = {_("Made in"), _("Date")}  # which nobody chose
+    rows = [Row(label, [each.get(label, "") for each in facts], label not in chance) for label in labels]
     return [row for row in rows if any(row.values)]
 
 

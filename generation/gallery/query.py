@@ -280,7 +280,12 @@ def film(picture: GeneratedImage, user: User, beside: tuple[Keys, Keys] | None =
     strip = [each for each in found if each.task_id == picture.task_id]
     if beside:
         there = {each.pk: each for each in found}
-        return Film(strip, *(next((there[key] for key in some if key in there), None) for some in beside))
+        before_it, after_it = (next((there[key] for key in some if key in there), None) for some in beside)
+        if any(each.index < picture.index for each in strip if each == after_it) or any(
+            each.index > picture.index for each in strip if each == before_it
+        ):
+            strip.reverse()  # it runs as the arrows do: on a wall the newest come first
+        return Film(strip, before_it, after_it)
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
     before_it = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
     after_it = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)

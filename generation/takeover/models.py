@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
 from generation.pictures.models import GeneratedImage
-from stylestudio.jobs.kinds import JobQuerySet
+from stylestudio.jobs.kinds import JobQuerySet, Status
 from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 from stylestudio.templatetags.studio import thousands
 
@@ -66,6 +66,11 @@ class TakeOver(WorkerJob):
     def title(self) -> str:
         """What is taken over."""
         return gettext("Take over: %s") % (self.source_name or self.get_source_display())
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it ended before its last file, and its files are still where they were: what is here is left out."""
+        return self.source == self.Source.FOLDER and self.status in (Status.CANCELLED, Status.FAILED)
 
     @property
     def cancel_url(self) -> str:

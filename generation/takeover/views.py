@@ -83,6 +83,21 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def go_on(request: StudioRequest, pk: int) -> HttpResponse:
+    """Take over what one that ended early left: what is here already is known."""
+    job = _job(request, pk)
+    require_owner(request.user)
+    if not job.can_go_on:
+        return _to(request, job)
+    try:
+        place = files.allowed(job.folder)
+    except NotAllowed as error:
+        messages.warning(request, TakeOver(error_kind=str(error)).explanation)
+        return _to(request, job)
+    return _to(request, _order_folder(request.user, place))
+
+
+@require_POST
 def remove(request: StudioRequest, pk: int) -> HttpResponse:
     """Move all of its pictures to the trash, with Undo."""
     job = _job(request, pk)

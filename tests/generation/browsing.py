@@ -44,8 +44,8 @@ POST_ONLY = {
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
     "move-to-front", "picture-cover", "picture-delete", "picture-restore", "reference", "reference-from",
     "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "selection",
-    "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-remove", "takeover-restore",
-    "trash-cancel", "trash-delete", "trash-restore", "variations",
+    "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove",
+    "takeover-restore", "trash-cancel", "trash-delete", "trash-restore", "variations",
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
@@ -53,7 +53,7 @@ WITH_NUMBER = {
     "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
     "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
-WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-remove", "takeover-restore"}  # for curators
+WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
 WITH_VERSION = {"safe-range", "strength", "version-faces"}
 WITH_PURPOSE = {"face", "face-ask"}

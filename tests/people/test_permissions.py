@@ -94,6 +94,7 @@ RULES: dict[str, Rule] = {
     "generation:engine-history": form(CURATORS, "engine"),
     "generation:takeovers": Rule(CURATORS, "innny"),  # a folder is on the disk of the studio's machine
     "generation:takeover": page("takeover", CURATORS),
+    "generation:takeover-on": action("innny", "takeover"),
     "generation:takeover-cancel": action(CURATORS, "takeover"),
     "generation:takeover-remove": action(CURATORS, "takeover"),
     "generation:takeover-restore": action(CURATORS, "takeover"),

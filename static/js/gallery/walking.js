@@ -1,7 +1,7 @@
 // One tab stop for each wall of pictures: Tab goes to one tile and to what can be done with it, the arrows to its
 // neighbours.
 
-import { each } from "../dom.js";
+import { byId, each } from "../dom.js";
 
 const WALLS = ".wall, .slots", TILES = "figure.tile, .tile:has(> input)", STOPS = "a, button, input";
 const FAR = 0.85; // of the window's height, for Page Up and Page Down
@@ -32,6 +32,10 @@ function arrange() {
 }
 document.addEventListener("htmx:load", arrange);
 arrange();
+
+// Back from a picture the keyboard goes on where it was.
+const left = /^#picture-\d+$/.test(location.hash) && byId(location.hash.slice(1));
+if (left && document.activeElement === document.body) stopOf(left)?.focus({ preventScroll: true });
 
 document.addEventListener("focusin", ({ target }) => {
   const tile = target.closest(TILES);

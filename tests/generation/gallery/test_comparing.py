@@ -25,6 +25,7 @@ def test_the_table_has_what_differs_first_and_counts_it(ada: User, her: Client) 
     told = {row.label: list(row.values) for row in rows if row.differs}
     assert told["Prompt"] == ["a hen", "a fox"] and told["Steps"] == ["8", "4"]
     assert f"{len(told)} differences" in page(answer)
+    assert "Date" not in told and any(row.label == "Date" for row in rows), "nobody chose it"
     assert "Slider" in page(answer) and page(answer).count('<figure class="pane') == 2
 
 

@@ -231,6 +231,21 @@ def test_a_job_that_is_cancelled_keeps_what_it_has(ada: User, folder: Path) -> N
     assert not GeneratedImage.objects.exists() and TakeOver.objects.get().status == Status.CANCELLED
 
 
+def test_what_ended_early_goes_on_with_one_press(people: Callable[..., User], folder: Path, settings: Any) -> None:
+    owner, browser = people("olga", owner=True), Client()
+    browser.force_login(owner)
+    job = job_of(owner, folder)
+    takeover_jobs.life.cancel(job)
+    assert "Go on" in browser.get(job.get_absolute_url()).content.decode()
+    on = f"{job.get_absolute_url()}on/"
+    browser.post(on)
+    assert not TakeOver.objects.waiting().exists(), "the folder is none of those that may be read"
+    settings.TAKEOVER_FOLDERS = [str(folder.parent)]
+    browser.post(on)
+    takeover_jobs.life.work()
+    assert GeneratedImage.objects.exists() and TakeOver.objects.count() == 2
+
+
 def test_a_picture_more_costs_only_its_rows(ada: User, tmp_path: Path) -> None:
     counts = []
     for size in (5, 50):
