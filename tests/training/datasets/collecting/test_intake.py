@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 
 from stylestudio.jobs.kinds import Status
 from stylestudio.media import identity, orphans
-from stylestudio.processes import workers
+from stylestudio.processes import worker_jobs, workers
 from tests.training.datasets.collecting.conftest import Files, content, packed, picture
 from training.datasets import dataset_jobs, picture_files
 from training.datasets.collecting import archives, intake
@@ -163,7 +163,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
     files |= {"broken.png": b"x", "also.exe": b"MZ", "10_gouache/twin.png": picture(2)}
     job = ordered(dataset, files)
     decoded: list[str] = []
-    look, step = intake._look, dataset_jobs.Run.step
+    look, step = intake._look, worker_jobs.Run.step
 
     def counted(member: Any, *rest: Any) -> Any:
         decoded.append(member.name)
@@ -180,7 +180,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
             raise Killed
 
     monkeypatch.setattr(intake, "_look", counted)
-    monkeypatch.setattr(dataset_jobs.Run, "step", mortal)
+    monkeypatch.setattr(worker_jobs.Run, "step", mortal)
     lives = 0
     while DatasetJob.objects.get(pk=job.pk).status != Status.COMPLETED:
         lives += 1
