@@ -281,9 +281,8 @@ def film(picture: GeneratedImage, user: User, beside: tuple[Keys, Keys] | None =
     if beside:
         there = {each.pk: each for each in found}
         before_it, after_it = (next((there[key] for key in some if key in there), None) for some in beside)
-        if any(each.index < picture.index for each in strip if each == after_it) or any(
-            each.index > picture.index for each in strip if each == before_it
-        ):
+        along = [each.index for each in (before_it, picture, after_it) if each in strip]
+        if along and along[0] > along[-1]:
             strip.reverse()  # it runs as the arrows do: on a wall the newest come first
         return Film(strip, before_it, after_it)
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)

@@ -374,3 +374,11 @@ def test_a_picture_of_many_styles_asks_as_much_as_one_of_one(shoot: Shoot, ada: 
             assert client.get(picture.get_absolute_url()).status_code == 200
         asked.append(len(questions))
     assert asked[2] == asked[1]
+
+
+def test_the_film_strip_runs_as_the_arrows_do(shoot: Shoot, ada: User, client: Client) -> None:
+    first, second, third = shoot(3)
+    client.force_login(ada)
+    for address, order in (("", [first, second, third]), ("?wall=1", [third, second, first])):
+        film = client.get(second.get_absolute_url() + address).context["film"]
+        assert film.pictures == order and (film.previous, film.next) == (order[0], order[2])
