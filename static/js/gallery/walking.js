@@ -33,9 +33,12 @@ function arrange() {
 document.addEventListener("htmx:load", arrange);
 arrange();
 
-// Back from a picture the keyboard goes on where it was.
-const left = /^#picture-\d+$/.test(location.hash) && byId(location.hash.slice(1));
-if (left && document.activeElement === document.body) stopOf(left)?.focus({ preventScroll: true });
+// Back from a picture the keyboard goes on where it was. Going to the place in the address takes the focus, and comes
+// before a page is shown.
+addEventListener("pageshow", () => {
+  const left = /^#picture-\d+$/.test(location.hash) && byId(location.hash.slice(1));
+  if (left && document.activeElement === document.body) stopOf(left)?.focus({ preventScroll: true });
+});
 
 document.addEventListener("focusin", ({ target }) => {
   const tile = target.closest(TILES);

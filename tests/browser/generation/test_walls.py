@@ -52,6 +52,20 @@ def test_new_pictures_are_told_without_moving_the_wall_and_come_in_front_with_on
 
 
 @pytest.mark.usefixtures("wall")
+def test_escape_from_a_picture_leads_the_keyboard_back_to_its_tile(studio: Studio, enter: Enter) -> None:
+    page = enter(studio, path="/gallery/")
+    page.locator("#wall .acts").first.wait_for(state="attached")
+    tile = order(page)[1]
+    page.locator("#wall .tile > a").nth(1).press("Enter")
+    page.wait_for_url(f"**{tile}*")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/gallery/?at=*")
+    until(lambda: page.evaluate(FOCUSED) == tile)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(FOCUSED) == order(page)[2]
+
+
+@pytest.mark.usefixtures("wall")
 def test_a_wall_is_one_tab_stop_and_the_arrows_lead_along_it(studio: Studio, enter: Enter) -> None:
     page = enter(studio, path="/gallery/")
     page.locator("#wall .acts").first.wait_for(state="attached")
