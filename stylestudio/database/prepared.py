@@ -59,6 +59,22 @@ def _names() -> set[str] | None:
     return _prepared[driver]
 
 
+def _planned(name: str, sql: str, places: Mapping[int, int]) -> str:
+    """The statement for PostgreSQL, which is prepared first if it can be and is not yet."""
+    names = _names()
+    if names is None:
+        for place, key in places.items():
+            sql = sql.replace(str(place), str(key))
+        return sql
+    if name not in names:
+        for number, place in enumerate(places, start=1):
+            sql = sql.replace(str(place), f"${number}")
+        with connection.cursor() as cursor:
+            cursor.execute(f"PREPARE {name} AS {sql}")
+        names.add(name)
+    return f"EXECUTE {name}" + (f"({', '.join(map(str, places.values()))})" if places else "")
+
+
 class Prepared:
     """A query that is built, compiled and planned once.
 
@@ -67,8 +83,7 @@ class Prepared:
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any] | Question]) -> None:
         self._build = build
-        self._compiled: Question | None = None
-        self._name = ""
+        self._compiled: tuple[str, Question] | None = None  # with the name of it; set at once, for threads share it
 
     def question(self, *keys: int) -> Question:
         """The statement for `ask`."""
@@ -76,27 +91,12 @@ class Prepared:
         if self._compiled is None:
             built = self._build(*places)
             query = built if isinstance(built, tuple) else built.query.sql_with_params()
-            self._compiled = (_as_text(*query), []) if connection.vendor == "postgresql" else query
-            self._name = "studio_" + hashlib.sha256(self._compiled[0].encode()).hexdigest()[:16]
-        sql, known = self._compiled
+            query = (_as_text(*query), []) if connection.vendor == "postgresql" else query
+            self._compiled = "studio_" + hashlib.sha256(query[0].encode()).hexdigest()[:16], query
+        name, (sql, known) = self._compiled
         if connection.vendor == "postgresql":
-            return self._planned(sql, places), []
+            return _planned(name, sql, places), []
         return sql, [places.get(each, each) for each in known]
-
-    def _planned(self, sql: str, places: Mapping[int, int]) -> str:
-        """The statement for PostgreSQL, which is prepared first if it can be and is not yet."""
-        names = _names()
-        if names is None:
-            for place, key in places.items():
-                sql = sql.replace(str(place), str(key))
-            return sql
-        if self._name not in names:
-            for number, place in enumerate(places, start=1):
-                sql = sql.replace(str(place), f"${number}")
-            with connection.cursor() as cursor:
-                cursor.execute(f"PREPARE {self._name} AS {sql}")
-            names.add(self._name)
-        return f"EXECUTE {self._name}" + (f"({', '.join(map(str, places.values()))})" if places else "")
 
     def rows(self, *keys: int) -> Rows:
         """The rows of this query alone."""

@@ -4,21 +4,25 @@
 length, every other one on another checkpoint. `engines`: so many rows of them. `hold`: in so many processes claim until
 there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing. `history`: as if so many
 pictures had been made. `connect`: as a worker begins; how many connections its threads may have. `halt`: stand still
-in the middle of a claim, once it has its locks, and say so; PostgreSQL ends it after so many seconds.
+in the middle of a claim, once it has its locks, and say so; PostgreSQL ends it after so many seconds. `threads`: so
+many threads that begin to use a prepared query at the same moment, many times; how many were answered.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import django
+from django.db import DatabaseError
 
 PATIENCE = 400.0  # seconds; this machine may have little time for so many processes
 
@@ -165,6 +169,34 @@ def connect() -> dict[str, Any]:
     return {"most": connection.pool.max_size}  # type: ignore[attr-defined]  # PostgreSQL's wrapper alone has one
 
 
+def threads(number: int) -> dict[str, Any]:
+    """As those of a worker that was just started."""
+    from django.db import connections
+
+    from generation.pictures.models import GenerationTask
+    from stylestudio.database.prepared import Prepared
+
+    sys.setswitchinterval(1e-6)
+    fresh = [
+        Prepared(lambda pk, upto=upto: GenerationTask.objects.filter(pk=pk, count__lt=upto)) for upto in range(300)
+    ]
+    together, answered = threading.Barrier(number), []
+
+    def use() -> None:
+        for query in fresh:
+            together.wait(PATIENCE)
+            with contextlib.suppress(DatabaseError):
+                answered.append(query.rows(1))
+        connections.close_all()
+
+    users = [threading.Thread(target=use) for _thread in range(number)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join(PATIENCE)
+    return {"answered": len(answered)}
+
+
 def main() -> None:
     """Do what the arguments say."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
@@ -179,6 +211,7 @@ def main() -> None:
         "history": lambda: history(number),
         "connect": connect,
         "halt": lambda: halt(number),
+        "threads": lambda: threads(number),
     }
     print(json.dumps(acts[what]()))
 

@@ -63,6 +63,10 @@ def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_l
     assert house.ask("SELECT count(*), max(attempt) FROM pictures_engineprompt") == "240 1"
 
 
+def test_threads_that_use_a_prepared_query_for_the_first_time_at_once_are_all_answered(house: House) -> None:
+    assert told(act(house, "threads", 8))["answered"] == 2_400
+
+
 @pytest.mark.heavy  # measures, or takes minutes
 def test_with_eight_processes_nobody_is_passed_over_more_often_than_people_and_processes(house: House) -> None:
     people = 6
