@@ -124,31 +124,45 @@ class House:
                 process.wait()
 
 
-def postgres(house: House) -> str:
-    """A PostgreSQL of our own; its address. It refuses to run as root, so root lends it to the user postgres."""
-    port, data = house.port(), house.folder / "pg"
-    data.mkdir()
+def _open_to_postgres(house: House) -> None:
+    """PostgreSQL refuses to run as root, so root lends it to the user postgres, who must get to its files."""
     if os.geteuid() == 0:
-        shutil.chown(data, "postgres")
         for parent in (house.folder, *house.folder.parents[:3]):
             if parent.stat().st_uid == 0 and parent != Path("/tmp"):
                 parent.chmod(parent.stat().st_mode | 0o011)
-    initdb, client = binary("initdb"), binary("psql")
-    assert initdb and client
-    made = [*_as_user(), initdb, "-D", str(data), "-A", "trust", "-U", "studio", "--no-sync"]
+
+
+def _make_postgres(house: House) -> None:
+    """The files of a PostgreSQL of our own, without a database."""
+    data, program = house.folder / "pg", binary("initdb")
+    data.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(data, "postgres")
+    assert program
+    made = [*_as_user(), program, "-D", str(data), "-A", "trust", "-U", "studio", "--no-sync"]
     subprocess.run(made, check=True, capture_output=True, cwd="/")
+
+
+def postgres(house: House) -> str:
+    """A PostgreSQL of our own, on the files that are in the house or on new ones; the address of its database."""
+    port, client = house.port(), binary("psql")
+    _open_to_postgres(house)
+    if not (house.folder / "pg").exists():
+        _make_postgres(house)
+    assert client
     start_postgres(house, port)
     ask = [client, "-h", "127.0.0.1", "-p", str(port), "-U", "studio", "postgres", "-c"]
 
     def created() -> bool:
-        return not subprocess.run([*ask, "CREATE DATABASE studio"], capture_output=True, check=False).returncode
+        said = subprocess.run([*ask, "CREATE DATABASE studio"], capture_output=True, text=True, check=False)
+        return not said.returncode or "already exists" in said.stderr
 
     until(created, "PostgreSQL")
     return f"postgresql://studio@127.0.0.1:{port}/studio"
 
 
 def start_postgres(house: House, port: int) -> subprocess.Popen[bytes]:
-    """Begin to start PostgreSQL on the data that `postgres` made: at first, and again after it was killed."""
+    """Begin to start PostgreSQL on the files that `postgres` made: at first, and again after it was killed."""
     server, data = binary("postgres"), str(house.folder / "pg")
     assert server
     options = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]

@@ -160,5 +160,17 @@ document.addEventListener("keydown", (event) => {
   else if (key === "Delete" && picked.size) act(() => button("delete")?.click());
 });
 
+// Back from a comparison or a picture, the same ones are selected. A browser may have kept the whole page, or not.
+const KEPT = "selection-left", here = () => location.pathname;
+addEventListener("pagehide", () => {
+  if (bar()) sessionStorage.setItem(KEPT, JSON.stringify({ at: here(), picked: [...picked], all }));
+});
+const left = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+if (left.at === here() && performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
+  left.picked.forEach((key) => picked.add(key));
+  all = left.all;
+  each(".tick", (box) => (box.checked = box.checked || picked.has(box.value)));
+}
+
 each(".tick:checked", (box) => picked.add(box.value));
 if (picked.size) show();

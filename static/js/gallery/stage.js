@@ -75,6 +75,14 @@ const acts = {
   screen: fillScreen,
 };
 
+// From picture to picture no page is left behind: Back leads to where the first one was pressed.
+function walk(event) {
+  const link = event.target.closest(".film a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  location.replace(link.href);
+}
+
 // --- The mouse and fingers
 
 const fingers = new Map();
@@ -157,6 +165,7 @@ if (picture) {
   place.addEventListener("wheel", turn, { passive: false });
   picture.addEventListener("dragstart", (event) => event.preventDefault());
   document.addEventListener("keydown", press);
+  document.addEventListener("click", walk);
   document.addEventListener("click", ({ target }) => acts[target.closest("[data-lens]")?.dataset.lens]?.());
   addEventListener("resize", show);
   picture.addEventListener("load", show);

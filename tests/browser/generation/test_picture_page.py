@@ -77,6 +77,21 @@ def test_a_picture_is_seen_close_up_and_escape_leads_back_step_by_step(
     page.wait_for_url(f"{studio.url}/gallery/")
 
 
+def test_back_leads_to_the_wall_however_many_pictures_one_has_walked_past(
+    studio: Studio, enter: Enter, pictures: list[str]
+) -> None:
+    page = enter(studio, path="/gallery/")
+    page.locator(f"figure.tile > a[href^='{pictures[0]}']").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(f"**{pictures[1]}*")
+    page.locator(".film .frames a").last.click()
+    page.wait_for_url(
+        lambda url: url.startswith(f"{studio.url}{pictures[2]}") or url.startswith(f"{studio.url}{pictures[0]}")
+    )
+    page.go_back()
+    page.wait_for_url(f"{studio.url}/gallery/?at=*")
+
+
 def test_v_makes_more_on_the_page_of_a_picture_and_on_a_tile_that_has_the_focus(
     studio: Studio, enter: Enter, pictures: list[str]
 ) -> None:

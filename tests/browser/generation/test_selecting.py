@@ -134,6 +134,7 @@ def test_with_a_mouse(house: Studio, enter: Enter) -> None:
     expect(page.locator(".pane:visible")).to_have_count(1)
     page.keyboard.press("Escape")
     page.wait_for_url(re.compile(r"/gallery/\?at="))  # where the two stand
+    expect(page.get_by_text("2 selected")).to_be_visible()
 
 
 def test_all_that_the_filter_shows_is_downloaded_and_fifty_are_deleted_and_come_back(
