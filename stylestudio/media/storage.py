@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -27,7 +27,7 @@ class AsideStorage(FileSystemStorage):
 
     def sync(self, name: str) -> None:
         """Return once the file would survive a power failure. Takes milliseconds, so nobody should wait for it."""
-        with self.open(name, "rb") as file:
+        with Path(self.path(name)).open("rb") as file:
             os.fsync(file.fileno())
 
     def read(self, name: str) -> bytes:
@@ -35,11 +35,26 @@ class AsideStorage(FileSystemStorage):
         return Path(self.path(name)).read_bytes()
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file, replacing an existing one, so that it survives a power failure. Raises OSError."""
-        content = ContentFile(data)
-        content.DEFAULT_CHUNK_SIZE = max(1, len(data))  # in one piece, which takes half the time of many
-        self._save(name, content)
-        self.sync(name)
+        """Write a file, replacing an existing one, so that it survives a power failure. Raises OSError.
+
+        As `_save` does it, without what Django does for larger ones and for names that people choose: half of the time.
+        """
+        aside, target = Path(self.path(f"{ASIDE}/{Path(name).name}")), Path(self.path(name))
+        try:
+            with _new_file(aside) as file:
+                file.write(data)
+            if self.file_permissions_mode is not None:
+                aside.chmod(self.file_permissions_mode)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside.replace(target)
+            self.sync(name)  # only now, for it covers the new name too
+        except FileExistsError:  # somebody else is writing a file of this name
+            self._save(name, ContentFile(data))
+            self.sync(name)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            raise _named(error, self.path("")) from error
 
     def move(self, name: str, target: str) -> None:
         """Rename a file. Raises OSError."""
@@ -74,6 +89,15 @@ class AsideStorage(FileSystemStorage):
                 aside.unlink(missing_ok=True)
             raise _named(error, self.path("")) from error
         return name
+
+
+def _new_file(place: Path) -> BinaryIO:
+    """A file that is not there yet, to be written in one piece."""
+    try:
+        return place.open("xb")
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place.open("xb")
 
 
 def _named(error: OSError, folder: str) -> OSError:
