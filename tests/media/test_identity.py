@@ -245,20 +245,10 @@ def test_a_worker_stops_although_its_database_does_not_answer(studio: Path, monk
     assert MediaStore.objects.get().counter == 1
 
 
-def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half(
-    studio: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half(studio: Path) -> None:
     half = studio / ASIDE / identity.MARK
     half.parent.mkdir(exist_ok=True)
-    choose = AsideStorage.get_available_name
-
-    def begun_meanwhile(storage: AsideStorage, name: str, *args: Any, **facts: Any) -> str:
-        chosen = choose(storage, name, *args, **facts)
-        if not half.exists():
-            half.write_bytes(b"hal")
-        return chosen
-
-    monkeypatch.setattr(AsideStorage, "get_available_name", begun_meanwhile)
+    half.write_bytes(b"hal")
     identity.record_start()
     assert (half.read_bytes(), list(half.parent.iterdir())) == (b"hal", [half])
     assert identity.check_relation()
