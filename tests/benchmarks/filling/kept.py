@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 LEAST = 250  # pictures that one person marked, and on the large board
-LEAST_BOARDS = 30
+LEAST_BOARDS = 60  # more than two pages
 AT_ONCE = 10_000  # keys in one statement
 Picture = tuple[int, int, int]  # key, project and moment
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from typing import Any
 
-from tables import BATCH, PEOPLE, Table, moments, project
+from tables import BATCH, EVENLY, LATELY, PEOPLE, Table, moments, project
 from words import SOME, vocabulary, zipf
 
 ENGINES = 8
 EACH = 4  # pictures of a task
 # With so few pictures what is seldom would not fill a page, which then says nothing of what a page takes: there it is
-# frequent. Every third task is of one style and has the words that are searched, half of these without the last ones.
+# frequent. Half of the tasks are of one style and have the words that are searched, a third of these without the last.
 FEW, LIKE_MANY, LIKE_SOME = 10_000, f" red dragon castle 龙城堡 {' '.join(SOME)}", " red dragon 龙"
 SIZES = (1024, 1024), (832, 1216), (1216, 832)
 
@@ -63,7 +63,7 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
 
     ids = count(1)
     mixed = count(1)
-    every = zip(range(1, number + 1), moments(number), texts, strict=False)
+    every = zip(range(1, number + 1), moments(number, LATELY if is_few else EVENLY), texts, strict=False)
     while some := list(islice(every, BATCH // EACH)):
         task_rows, prompt_rows, picture_rows, mix_rows = [], [], [], []
         for pk, moment, text in some:
@@ -71,8 +71,8 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
             seeds = [dice.randrange(2**32) for _each in range(EACH)]
             failed = pk % 40 == 0
             ended = moment + timedelta(seconds=20)
-            if versions and pk % 3 == 0 and is_few and project(pk) == 1:
-                text += LIKE_MANY if pk % 2 else LIKE_SOME
+            if versions and pk % 6 in (0, 2, 5) and is_few and project(pk) == 1:
+                text += LIKE_SOME if pk % 6 == 2 else LIKE_MANY
                 mix_rows.append({"id": next(mixed), "task_id": pk, "version_id": searched, "position": 0})
             elif versions and pk % 3 == 0:
                 chosen = dice.sample(of_project.get(project(pk), versions), 1 + pk % 2)
@@ -154,8 +154,9 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
 
 
 def _owner(task: int, people: Sequence[int]) -> int:
-    """Where there are few: half are of the person who looks, one in six of one whose pictures are sought."""
-    return people[4] if task % 2 else people[2] if task % 6 == 0 else people[task % PEOPLE]
+    """Where there are few: half are of the person who looks, a quarter and an eighth of those whose are sought."""
+    sought = {0: people[2], 2: people[-2], 4: people[2]}
+    return people[4] if task % 2 else sought.get(task % 8, people[task % PEOPLE])
 
 
 def _checkpoint(task: int, tasks: int) -> str:
@@ -166,8 +167,8 @@ def _checkpoint(task: int, tasks: int) -> str:
 
 
 def _preset(task: int, tasks: int) -> dict[str, Any]:
-    """One in seven has a preset, one in 5,000 a rare one; where there are few, one in five."""
-    if task % (5 if tasks < FEW // EACH else 5_000) == 3:
+    """One in seven has a preset, one in 5,000 a rare one; where there are few, one in three, all of them square."""
+    if task % (3 if tasks < FEW // EACH else 5_000) == (0 if tasks < FEW // EACH else 3):
         return {"frame": {"preset": "Rare preset"}}
     return {"frame": {"preset": "Dense preset"}} if task % 7 == 1 else {}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,12 +54,18 @@ class Table:
         return row
 
 
-def moments(number: int, months: float = 36.0) -> Iterator[datetime]:
-    """So many moments, evenly over the past months, oldest first."""
+# Where there are few, a page of the last month and of one long ago is full too: from each share of them on, months ago.
+EVENLY, LATELY = ((0.0, 36.0), (1.0, 0.0)), ((0.0, 36.0), (0.1, 22.5), (0.5, 19.5), (0.7, 1.0), (1.0, 0.0))
+
+
+def moments(number: int, months: Sequence[tuple[float, float]] = EVENLY) -> Iterator[datetime]:
+    """So many moments over the past months, oldest first."""
     now = datetime.now(UTC)
-    length = timedelta(days=30.4 * months)
     for each in range(number):
-        yield now - length * (1 - (each + 1) / (number + 1))
+        share = (each + 1) / (number + 1)
+        (before, since), (after, until) = next(pair for pair in pairwise(months) if pair[1][0] >= share)
+        ago = since + (until - since) * (share - before) / (after - before)
+        yield now - timedelta(days=30.4 * ago)
 
 
 def project(number: int) -> int:

@@ -49,7 +49,9 @@ def fill(pictures: int, seed: int = 7) -> None:
             import_module("kept").fill(Table, dice, people, share)
     if find_spec("generation.trash"):
         every = 4 if pictures < made.FEW else 10
-        import_module("trashed").fill(pictures // every, every, Table, moments(pictures // every + 1, 1.0))
+        import_module("trashed").fill(
+            pictures // every, every, Table, moments(pictures // every + 1, ((0.0, 1.0), (1.0, 0.0)))
+        )
     _index()  # what is in the trash is in no index
     _rate(2 if pictures < made.FEW else 13)
     _share()
