@@ -8,7 +8,7 @@ import struct
 import time
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -150,13 +150,11 @@ def _webp_with_exif(block: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
-@pytest.fixture
-def alone() -> Iterator[None]:
+@pytest.fixture(scope="module")
+def alone() -> None:
     """What other tests left in memory is not gone through meanwhile."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("alone")
