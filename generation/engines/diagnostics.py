@@ -13,7 +13,7 @@ from generation.engines import devices, node_facts, roster
 from generation.engines.models import Engine
 from stylestudio.comfy.connection.admission import trust
 from stylestudio.comfy.errors import ComfyError
-from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.file_names import MODEL_FOLDERS, is_listed
 from stylestudio.comfy.protocol.hardware import Device, Package
 from stylestudio.host import rooms
 from stylestudio.models import Worker
@@ -58,8 +58,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
     call = roster.pool.loop.call
     try:
         stats = call(client.system_stats(), timeout=roster.PROBE_TIMEOUT)
-        checkpoints = call(client.models("checkpoints"), timeout=roster.PROBE_TIMEOUT)
-        loras = call(client.models("loras"), timeout=roster.PROBE_TIMEOUT)
+        files = {folder: call(client.models(folder), timeout=roster.PROBE_TIMEOUT) for folder in MODEL_FOLDERS}
         nodes = call(node_facts.fetch_facts(client), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND and not isinstance(error, roster.SHUT):
@@ -71,11 +70,12 @@ def _look(engine: Engine) -> Iterable[Finding]:
         return
     yield Finding(name, ", ".join([f"ComfyUI {stats.version}", *map(_in_words, stats.devices)]))
     yield from _old_packages(stats.packages)
-    yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
-    yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
-    # The rooms' own checks get the version and the node classes of each engine.
+    yield _file(_("Checkpoint"), settings.CHECKPOINT, files["checkpoints"], "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
+    lightning, variable = settings.LIGHTNING_LORA, "STYLESTUDIO_LIGHTNING_LORA"
+    yield _file(_("Lightning file"), lightning, files["loras"], "models/loras", variable)
+    # The rooms' own checks get the version, the node classes and the files of each engine.
     for look in rooms.contributed("engine_checks"):
-        yield from look(stats.version, nodes)
+        yield from look(stats.version, nodes, files)
 
 
 def _in_words(device: Device) -> str:

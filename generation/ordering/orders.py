@@ -64,6 +64,8 @@ def no_size() -> str:
 
 # The settings of recipes that tasks have columns for; a snapshot has the others under `fields`.
 COLUMNS = ("negative", "steps", "cfg", "sampler", "scheduler", "denoise")
+# What is stored of pictures by a recipe without these settings.
+NOT_ASKED: Mapping[str, Any] = {"negative": "", "cfg": 1.0, "sampler": "", "scheduler": ""}
 
 
 def _usual(name: str) -> Any:
@@ -208,23 +210,24 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
     """The rows of the order, unsaved."""
     first = order.seed if order.seed is not None else secrets.randbelow(RANDOM_SEEDS)
     files = order.files()
+    said = {name: getattr(order, name) if name in order.recipe.fields else none for name, none in NOT_ASKED.items()}
     task = GenerationTask(
         recipe=order.recipe.name,
         mode=order.mode,
         prompt=order.prompt.strip(),
         final_prompt=final_prompt(order.prompt, order.phrases(), order.frame),
-        negative=order.negative.strip(),
+        negative=said["negative"].strip(),
         width=order.width,
         height=order.height,
         count=order.count,
         seeds=[first + index for index in range(order.count)],
         steps=order.steps,
-        cfg=order.cfg,
-        sampler=order.sampler,
-        scheduler=order.scheduler,
+        cfg=said["cfg"],
+        sampler=said["sampler"],
+        scheduler=said["scheduler"],
         denoise=order.denoise if order.reference else 1.0,
         reference=order.reference,
-        checkpoint=files.get("checkpoint", ""),
+        checkpoint=next(iter(files.values()), ""),
         lightning=files.get("accelerator", ""),
     )
     mix = [

@@ -124,7 +124,8 @@ def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
 # Which field of the form a node's input comes from.
 _FIELDS = {
     "width": "shape", "height": "shape", "text": "prompt", "seed": "seed", "noise_seed": "seed", "steps": "steps",
-    "cfg": "cfg", "denoise": "denoise", "ckpt_name": "style", "lora_name": "style", "strength_model": "style",
+    "cfg": "cfg", "denoise": "denoise", "shift": "shift", "ckpt_name": "style", "unet_name": "recipe",
+    "clip_name": "recipe", "vae_name": "recipe", "lora_name": "style", "strength_model": "style",
     "strength_clip": "style", "image": "reference",
 }  # fmt: skip
 

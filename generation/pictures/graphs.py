@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -57,13 +57,35 @@ def classes(task: GenerationTask) -> frozenset[str]:
 
 def every_class() -> frozenset[str]:
     """The node classes of all graphs that make pictures."""
-    graphs = (nodes for each in registry.shipped().values() for nodes in each.samples())
-    return frozenset(node["class_type"] for nodes in graphs for node in nodes.values())
+    return _every_class(_hashes())
+
+
+@lru_cache(maxsize=8)
+def _every_class(_hashes: frozenset[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(classes_of, registry.shipped().values()))
+
+
+def _hashes() -> frozenset[str]:
+    return frozenset(recipe.sha256 for recipe in registry.shipped().values())
+
+
+def classes_of(recipe: Recipe) -> frozenset[str]:
+    """The node classes of all graphs of a recipe, with a style."""
+    return frozenset(node["class_type"] for nodes in recipe.samples() for node in nodes.values())
+
+
+def class_lack(known: Collection[str], recipe: Recipe) -> Lack | None:
+    """The first class of a recipe that an engine with these node classes lacks; None if it has all of them."""
+    for nodes in recipe.samples():
+        for node_id, node in nodes.items():
+            if node["class_type"] not in known:
+                return Lack("class", node_id, node["class_type"], wiring.title(node))
+    return None
 
 
 def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
-    """Why an engine with these node classes cannot make pictures by a recipe; None if it can, or if it lacks some of
-    the classes.
+    """Why an engine whose node classes are like this cannot make pictures by a recipe; None if it can, or if some of
+    the classes are not known: see `class_lack`.
 
     Does not check its files.
     """
@@ -77,17 +99,20 @@ def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
 
 
 def lacks_of(engine: Engine) -> dict[str, Lack]:
-    """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from the stored details of
-    the engine's node classes. Cached as long as these stay the same.
+    """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from what is stored of the
+    engine's node classes. Cached as long as that stays the same.
     """
-    hashes = frozenset(recipe.sha256 for recipe in registry.shipped().values())
-    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), hashes)
+    wanted = every_class()
+    # Of an engine that has not told its classes, none is missing.
+    classes = wanted.intersection(engine.node_classes) if engine.node_classes else wanted
+    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), classes, _hashes())
 
 
 @lru_cache(maxsize=32)
-def _lacks_in(infos: str, _hashes: frozenset[str]) -> dict[str, Lack]:
+def _lacks_in(infos: str, classes: frozenset[str], _hashes: frozenset[str]) -> dict[str, Lack]:
     known = json.loads(infos)
-    found = {recipe.sha256: lack(known, recipe) for recipe in registry.shipped().values()}
+    recipes = registry.shipped().values()
+    found = {recipe.sha256: class_lack(classes, recipe) or lack(known, recipe) for recipe in recipes}
     return {sha256: each for sha256, each in found.items() if each is not None}
 
 
