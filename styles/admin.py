@@ -73,10 +73,10 @@ class StyleAdmin(StyleModelAdmin):
     inlines = [StyleVersionInline, PresetInline]
     list_display = ["thumbnail", "title", "kind", "published", "is_base", "preview_only", "updated_at", "in_trash"]
     list_display_links = ["thumbnail", "title"]
-    list_filter = ["kind", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]
+    list_filter = ["kind", "family", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "slug", "description", "versions__trigger_words", "versions__lora_name"]
     readonly_fields = ["is_base", "preview_only", "owner", "created_at", "updated_at"]
-    fields = ["name", "slug", "kind", "description", "cover", *readonly_fields]
+    fields = ["name", "slug", "kind", "family", "description", "cover", *readonly_fields]
     actions = ["delete_selected", "restore_selected"]
 
     def get_queryset(self, request: HttpRequest) -> StyleQuerySet:

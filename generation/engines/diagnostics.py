@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -70,9 +70,8 @@ def _look(engine: Engine) -> Iterable[Finding]:
         return
     yield Finding(name, ", ".join([f"ComfyUI {stats.version}", *map(_in_words, stats.devices)]))
     yield from _old_packages(stats.packages)
-    yield _file(_("Checkpoint"), settings.CHECKPOINT, files["checkpoints"], "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
-    lightning, variable = settings.LIGHTNING_LORA, "STYLESTUDIO_LIGHTNING_LORA"
-    yield _file(_("Lightning file"), lightning, files["loras"], "models/loras", variable)
+    yield _file(_("Checkpoint"), settings.CHECKPOINT, files, "checkpoints", "STYLESTUDIO_CHECKPOINT")
+    yield _file(_("Lightning file"), settings.LIGHTNING_LORA, files, "loras", "STYLESTUDIO_LIGHTNING_LORA")
     # The rooms' own checks get the version, the node classes and the files of each engine.
     for look in rooms.contributed("engine_checks"):
         yield from look(stats.version, nodes, files)
@@ -95,11 +94,11 @@ def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:
             )
 
 
-def _file(title: str, wanted: str, listed: Sequence[str], folder: str, variable: str) -> Finding:
-    if is_listed(wanted, listed):
+def _file(title: str, wanted: str, files: Mapping[str, Sequence[str]], folder: str, variable: str) -> Finding:
+    if is_listed(wanted, files[folder]):
         return Finding(title, wanted)
     remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
-    return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})
+    return Finding(title, _("%s is missing") % wanted, remedy % {"folder": f"models/{folder}", "variable": variable})
 
 
 def look_at_connections() -> Iterable[Finding]:

@@ -31,7 +31,9 @@ from generation.pictures.models import (
 from generation.pictures.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
-from styles.models import StyleVersion
+from styles.for_engines import family_title
+from styles.lora import Family
+from styles.models import Style, StyleVersion
 from stylestudio.comfy import file_names
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
@@ -125,6 +127,8 @@ class Order:
         if far := [one for one in self.mix if not one.version.strengths[0] <= one.weight <= one.version.strengths[1]]:
             low, high = far[0].version.strengths
             wrong["style"] = _("Weights go from %(low)d to %(high)d.") % {"low": low, "high": high}
+        if misfit := misfit_of(self.recipe, self.mix):
+            wrong.setdefault(misfit.field, misfit.words)
         if wrong:
             raise ValidationError(wrong)
 
@@ -153,6 +157,47 @@ class Order:
         of_styles = (getattr(ingredient.version, asked) for ingredient in self.mix) if asked else ()
         chosen = self.own_files.get(role) or next(filter(None, of_styles), usual)
         return file_names.canonical(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why styles cannot be in a picture, at the field of the form to change."""
+
+    field: str
+    words: str
+
+
+def misfit_of(recipe: Recipe, mix: Sequence[Ingredient]) -> Misfit | None:
+    """Why a recipe cannot make pictures with these styles: their LoRAs are for other models than its own, or for
+    several; None if it can. Styles without a LoRA go with every recipe.
+    """
+    styles = [one.version.style for one in mix if one.version.lora_name]
+    if all(style.family == recipe.family for style in styles):
+        return None
+    other = next(style for style in styles if style.family != recipe.family)
+    facts = {"style": other.title, "model": other.family_title}
+    if other.family == Family.UNKNOWN:
+        words = _("It is not known for which model %(style)s is. A curator can choose it on the page of the style.")
+        return Misfit("style", words % facts)
+    if another := next((style for style in styles if style.family != other.family), None):
+        facts |= {"another": another.title, "its": another.family_title}
+        words = _("%(style)s is for %(model)s and %(another)s for %(its)s: they cannot be in one picture.")
+        return Misfit("style", words % facts)
+    return Misfit("recipe", misfit_words(recipe, other))
+
+
+def misfit_words(recipe: Recipe, style: Style) -> str:
+    """Why a recipe cannot make pictures with a style of another family, and by which ones it can."""
+    if style.family == Family.UNKNOWN:
+        return _("It is not known for which model it is. A curator can choose it on the page of the style.")
+    facts = {"style": style.title, "model": style.family_title, "recipe": recipe.title}
+    facts["its"] = family_title(recipe.family)
+    if able := registry.of_family(style.family):
+        facts["able"] = ", ".join(str(each.title) for each in able)
+        words = _("%(style)s is for %(model)s, but %(recipe)s makes pictures with %(its)s. Recipes for it: %(able)s.")
+    else:
+        words = _("%(style)s is for %(model)s, and there is no recipe that makes pictures with that model.")
+    return words % facts
 
 
 def canonical(snapshot: dict[str, Any]) -> str:

@@ -4,25 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('engines', '0002_made_elsewhere'),
+        ("engines", "0002_made_elsewhere"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='engine',
-            name='diffusion_models',
+            model_name="engine",
+            name="diffusion_models",
             field=models.JSONField(default=list, editable=False),
         ),
         migrations.AddField(
-            model_name='engine',
-            name='text_encoders',
+            model_name="engine",
+            name="text_encoders",
             field=models.JSONField(default=list, editable=False),
         ),
         migrations.AddField(
-            model_name='engine',
-            name='vae',
+            model_name="engine",
+            name="vae",
             field=models.JSONField(default=list, editable=False),
         ),
     ]

@@ -4,8 +4,8 @@ single nodes for noise, guidance, sampler and steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stylestudio.preview_engine.files import Files
@@ -144,27 +144,36 @@ def _limits(default: float, most: float, step: float, **more: float) -> list[Any
     return ["FLOAT", {"default": default, "min": 0.0, "max": most, "step": step, **more}]
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The module and category of node classes, and what else is said of them."""
-
-    module: str
-    category: str
-    more: Mapping[str, Any] = field(default_factory=lambda: SECOND)
-
-    def node(self, name: str, title: str | None, *facts: Any, **more: Any) -> NodeClass:
-        tooltips = {} if self.more is PLAIN else {"output_tooltips": [None] * len(facts[1])}
-        return NodeClass(
-            name, title, self.category, *facts, module=self.module, more={**self.more, **tooltips} | more.pop("said", {}),
-            **more,
-        )  # fmt: skip
+_Make = Callable[[str, str | None, Callable[[Files], InputSpecs], tuple[str, ...], Callable[..., Any]], NodeClass]
 
 
-_FIRST = _Written("nodes", "model/loaders", PLAIN)
+def _first(category: str, module: str = "nodes") -> _Make:
+    """How classes of ComfyUI's first way to write nodes are told."""
+    return lambda name, title, inputs, outputs, run: NodeClass(
+        name, title or name, category, inputs, outputs, run, module=module, more=PLAIN
+    )
+
+
+def _second(category: str, module: str) -> _Make:
+    """How classes of its second way are told."""
+    return lambda name, title, inputs, outputs, run: NodeClass(
+        name,
+        title,
+        category,
+        inputs,
+        outputs,
+        run,
+        module=module,
+        more={**SECOND, "output_tooltips": [None] * len(outputs)},
+    )
+
+
+EXPERIMENTAL: Mapping[str, Any] = {**SECOND, "output_tooltips": [None], "experimental": True}
+_LOADERS = _first("model/loaders")
 _SAMPLING = "comfy_extras.nodes_custom_sampler"
 
 FAMILY_NODES = (
-    _FIRST.node(
+    _LOADERS(
         "UNETLoader",
         "Load Diffusion Model",
         lambda files: {
@@ -174,54 +183,58 @@ FAMILY_NODES = (
         ("MODEL",),
         _load_model,
     ),
-    _FIRST.node(
-        "CLIPLoader",
-        "Load CLIP",
-        lambda files: {"clip_name": [files.models()["text_encoders"]], "type": [ENCODERS]},
-        ("CLIP",),
-        _load_encoder,
+    replace(
+        _LOADERS(
+            "CLIPLoader",
+            "Load CLIP",
+            lambda files: {"clip_name": [files.models()["text_encoders"]], "type": [ENCODERS]},
+            ("CLIP",),
+            _load_encoder,
+        ),
         optional=lambda files: {"device": [["default", "cpu"], {"advanced": True}]},
     ),
-    _FIRST.node(
+    _LOADERS(
         "VAELoader",
         "Load VAE",
         lambda files: {"vae_name": [[*files.models()["vae"], NO_VAE]]},
         ("VAE",),
         _load_vae,
     ),
-    _Written("nodes", "model/conditioning/transform", PLAIN).node(
+    _first("model/conditioning/transform")(
         "ConditioningZeroOut",
         "Conditioning Zero Out",
         lambda files: {"conditioning": ["CONDITIONING"]},
         ("CONDITIONING",),
         _nothing,
     ),
-    _Written("comfy_extras.nodes_cond", "model/conditioning").node(
-        "T5TokenizerOptions",
-        "T5 Tokenizer Options",
-        lambda files: {
-            "clip": ["CLIP", {}],
-            "min_padding": ["INT", {"default": 0, "min": 0, "max": 10000, "step": 1}],
-            "min_length": ["INT", {"default": 0, "min": 0, "max": 10000, "step": 1}],
-        },
-        ("CLIP",),
-        _same_encoder,
-        said={"experimental": True},
+    replace(
+        _second("model/conditioning", "comfy_extras.nodes_cond")(
+            "T5TokenizerOptions",
+            "T5 Tokenizer Options",
+            lambda files: {
+                "clip": ["CLIP", {}],
+                "min_padding": ["INT", {"default": 0, "min": 0, "max": 10000, "step": 1}],
+                "min_length": ["INT", {"default": 0, "min": 0, "max": 10000, "step": 1}],
+            },
+            ("CLIP",),
+            _same_encoder,
+        ),
+        more=EXPERIMENTAL,
     ),
-    _Written("comfy_extras.nodes_model_advanced", "model/patch", PLAIN).node(
+    _first("model/patch", "comfy_extras.nodes_model_advanced")(
         "ModelSamplingAuraFlow",
         "ModelSamplingAuraFlow",
         lambda files: {"model": ["MODEL"], "shift": _limits(1.73, 100.0, 0.01)},
         ("MODEL",),
         _same_model,
     ),
-    _Written("comfy_extras.nodes_sd3", "model/latent/stable diffusion").node(
+    _second("model/latent/stable diffusion", "comfy_extras.nodes_sd3")(
         "EmptySD3LatentImage", None, _size, ("LATENT",), _empty_in_eights
     ),
-    _Written("comfy_extras.nodes_flux", "model/latent/flux").node(
+    _second("model/latent/flux", "comfy_extras.nodes_flux")(
         "EmptyFlux2LatentImage", "Empty Flux 2 Latent", _size, ("LATENT",), _empty_in_sixteens
     ),
-    _Written("comfy_extras.nodes_flux", "model/sampling/schedulers").node(
+    _second("model/sampling/schedulers", "comfy_extras.nodes_flux")(
         "Flux2Scheduler",
         None,
         lambda files: {
@@ -232,15 +245,17 @@ FAMILY_NODES = (
         ("SIGMAS",),
         _spread,
     ),
-    _Written(_SAMPLING, "model/sampling/sigmas").node(
-        "SplitSigmasDenoise",
-        None,
-        lambda files: {"sigmas": ["SIGMAS", {}], "denoise": _limits(1.0, 1.0, 0.01)},
-        ("SIGMAS", "SIGMAS"),
-        _split,
+    replace(
+        _second("model/sampling/sigmas", _SAMPLING)(
+            "SplitSigmasDenoise",
+            None,
+            lambda files: {"sigmas": ["SIGMAS", {}], "denoise": _limits(1.0, 1.0, 0.01)},
+            ("SIGMAS", "SIGMAS"),
+            _split,
+        ),
         output_names=("high_sigmas", "low_sigmas"),
     ),
-    _Written(_SAMPLING, "model/sampling/noise").node(
+    _second("model/sampling/noise", _SAMPLING)(
         "RandomNoise",
         None,
         lambda files: {
@@ -249,10 +264,10 @@ FAMILY_NODES = (
         ("NOISE",),
         _noise,
     ),
-    _Written(_SAMPLING, "model/sampling/samplers").node(
+    _second("model/sampling/samplers", _SAMPLING)(
         "KSamplerSelect", None, lambda files: {"sampler_name": _combo(SAMPLERS)}, ("SAMPLER",), _sampler
     ),
-    _Written(_SAMPLING, "model/sampling/guiders").node(
+    _second("model/sampling/guiders", _SAMPLING)(
         "CFGGuider",
         "CFG Guider",
         lambda files: {
@@ -264,18 +279,20 @@ FAMILY_NODES = (
         ("GUIDER",),
         _guide,
     ),
-    _Written(_SAMPLING, "model/sampling/custom").node(
-        "SamplerCustomAdvanced",
-        None,
-        lambda files: {
-            "noise": ["NOISE", {}],
-            "guider": ["GUIDER", {}],
-            "sampler": ["SAMPLER", {}],
-            "sigmas": ["SIGMAS", {}],
-            "latent_image": ["LATENT", {}],
-        },
-        ("LATENT", "LATENT"),
-        _sample,
+    replace(
+        _second("model/sampling/custom", _SAMPLING)(
+            "SamplerCustomAdvanced",
+            None,
+            lambda files: {
+                "noise": ["NOISE", {}],
+                "guider": ["GUIDER", {}],
+                "sampler": ["SAMPLER", {}],
+                "sigmas": ["SIGMAS", {}],
+                "latent_image": ["LATENT", {}],
+            },
+            ("LATENT", "LATENT"),
+            _sample,
+        ),
         output_names=("output", "denoised_output"),
     ),
 )

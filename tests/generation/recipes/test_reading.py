@@ -136,7 +136,11 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (at("recipe", "version"), 0, "version is less than 1"),
         (at("recipe", "shapes"), ["1000x1001"], "multiples of 8"),
         (at("recipe", "files", "checkpoint", "folder"), "../../etc", "folder is '../../etc'"),
-        (at("recipe", "files", "checkpoint", "folder"), "clip_vision", "it can be checkpoints, loras, diffusion_models"),
+        (
+            at("recipe", "files", "checkpoint", "folder"),
+            "clip_vision",
+            "it can be checkpoints, loras, diffusion_models",
+        ),
         (at("recipe", "files", "checkpoint", "setting"), "STYLESTUDIO_SECRET", "setting is 'STYLESTUDIO_SECRET'"),
         (at("recipe", "files", "accelerator", "placeholder"), "seed", "placeholder seed, which is taken"),
         (at("recipe", "fields", 1, "default"), 99, "default is 99, which the field itself does not take"),
