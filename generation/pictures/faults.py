@@ -27,7 +27,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "missing_file": Fault(
         _("The engine says that it does not have a file that these pictures need."),
-        _("Put the file on the engine, or choose another style, then press Retry."),
+        _("Put the file on the engine, or choose another style or recipe, then press Retry."),
     ),
     "not_installed": Fault(
         _("A style's file could not be put on the engine."),

@@ -257,9 +257,9 @@ def _of_sd3(model: Sequence[Layer], said: Family | None) -> Family:
 def _of_lumina(model: Sequence[Layer], said: Family | None) -> Family:
     """Z-Image is wider than Lumina 2, and named like it."""
     widths = {width for layer in model if _LUMINA.match(layer.module) for width in (layer.width, _out(layer))}
-    if 3840 in widths:
-        return Family.Z_IMAGE
-    return Family.Z_IMAGE if said is Family.Z_IMAGE and 2304 not in widths else Family.LUMINA
+    if 2304 in widths:  # first: its attention has 3840 outputs
+        return Family.LUMINA
+    return Family.Z_IMAGE if 3840 in widths or said is Family.Z_IMAGE else Family.LUMINA
 
 
 def _out(layer: Layer) -> int | None:

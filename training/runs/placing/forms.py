@@ -148,7 +148,8 @@ class TrainingForm(StudioForm):
         required=False,
         widget=forms.TextInput({"list": "bases"}),
         help_text=_(
-            "Train on SDXL base, never on a Lightning checkpoint: the style is used with Lightning afterwards."
+            "Trainings are for SDXL only. Train on SDXL base, never on a Lightning checkpoint: the style is used with "
+            "Lightning afterwards."
         ),
     )
     seed = forms.IntegerField(
