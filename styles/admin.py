@@ -35,6 +35,10 @@ class StyleAdminForm(StyleModelForm):
 
     cover = forms.FileField(required=False, widget=AdminFileWidget)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["family"].required = False  # as there
+
     def clean_cover(self) -> Any:
         """Decode, shrink and re-encode the cover."""
         return clean_cover(self.cleaned_data["cover"])

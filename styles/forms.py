@@ -167,6 +167,7 @@ class StyleForm(StudioFields, StyleModelForm):
         self.version: StyleVersion | None = face(self.instance) if self.instance.pk else None
         if self.version:
             self.initial.update({name: getattr(self.version, name) for name in VERSION_FIELDS})
+        self.fields["family"].required = False  # a form without it leaves it as it is
         if self.instance.is_base:
             for name in ("name", "kind", "family", "is_another", *VERSION_FIELDS):
                 del self.fields[name]
