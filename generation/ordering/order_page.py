@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -136,18 +136,26 @@ def around(form: OrderForm) -> dict[str, Any]:
         "chips": list(_chips(mix, frame.around(prompt))),
         "presets": _presets(form.user, mix, frame),
         "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
-        "readiness": readiness(
-            form.user,
-            form.made_by,
-            mix,
-            _whole(values["count"], 1),
-            "x".join(map(str, form.sides or ())),
-            _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
-            str(values["mode"]),
+        "readiness": _beside_errors(
+            form,
+            readiness(
+                form.user,
+                form.made_by,
+                mix,
+                _whole(values["count"], 1),
+                "x".join(map(str, form.sides or ())),
+                _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
+                str(values["mode"]),
+            ),
         ),
         **references.shown(reference, form.user),
         "request_id": uuid.uuid4(),
     }
+
+
+def _beside_errors(form: OrderForm, found: Readiness) -> Readiness:
+    """Without the problems that the form says at their field."""
+    return replace(found, problems=[each for each in found.problems if not each.field or each.field not in form.errors])
 
 
 def other_styles(user: User, recipe: Recipe, shown: set[int]) -> list[StyleChoice]:

@@ -1,6 +1,6 @@
 """The family of models that a LoRA is for, by the names that trainers give its tensors.
 
-The names are those of the key maps in `comfy/lora.py` of ComfyUI 0.33.0, and the widths those of the models themselves.
+The names are those that the loader of ComfyUI 0.33.0 maps to weights, and the widths those of the models themselves.
 """
 
 from __future__ import annotations
