@@ -75,11 +75,10 @@ def classes_of(recipe: Recipe) -> frozenset[str]:
 
 
 def class_lack(known: Collection[str], recipe: Recipe) -> Lack | None:
-    """The first class of a recipe that an engine with these node classes lacks; None if it has all of them."""
-    for nodes in recipe.samples():
-        for node_id, node in nodes.items():
-            if node["class_type"] not in known:
-                return Lack("class", node_id, node["class_type"], wiring.title(node))
+    """The first class that pictures from text need and an engine with these node classes lacks; None if it has all."""
+    for node_id, node in recipe.graphs["text"].nodes.items():
+        if node["class_type"] not in known:
+            return Lack("class", node_id, node["class_type"], wiring.title(node))
     return None
 
 
@@ -99,21 +98,25 @@ def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
 
 
 def lacks_of(engine: Engine) -> dict[str, Lack]:
-    """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from what is stored of the
-    engine's node classes. Cached as long as that stays the same.
+    """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from the stored details of
+    the engine's node classes. Cached as long as these stay the same. Classes that it lacks are not looked for.
     """
-    wanted = every_class()
-    # Of an engine that has not told its classes, none is missing.
-    classes = wanted.intersection(engine.node_classes) if engine.node_classes else wanted
-    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), classes, _hashes())
+    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), _hashes())
 
 
 @lru_cache(maxsize=32)
-def _lacks_in(infos: str, classes: frozenset[str], _hashes: frozenset[str]) -> dict[str, Lack]:
+def _lacks_in(infos: str, _hashes: frozenset[str]) -> dict[str, Lack]:
     known = json.loads(infos)
-    recipes = registry.shipped().values()
-    found = {recipe.sha256: class_lack(classes, recipe) or lack(known, recipe) for recipe in recipes}
+    found = {recipe.sha256: lack(known, recipe) for recipe in registry.shipped().values()}
     return {sha256: each for sha256, each in found.items() if each is not None}
+
+
+def lack_of(engine: Engine, recipe: Recipe) -> Lack | None:
+    """What keeps an engine from making pictures by a shipped recipe: a node class that it does not have, or one that is
+    another there; None if nothing is known to.
+    """
+    known = engine.node_classes
+    return (class_lack(known, recipe) if known else None) or lacks_of(engine).get(recipe.sha256)
 
 
 def warmth(task: GenerationTask) -> str:
