@@ -35,6 +35,10 @@ class StyleAdminForm(StyleModelForm):
 
     cover = forms.FileField(required=False, widget=AdminFileWidget)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["family"].required = False  # as there
+
     def clean_cover(self) -> Any:
         """Decode, shrink and re-encode the cover."""
         return clean_cover(self.cleaned_data["cover"])
@@ -73,10 +77,10 @@ class StyleAdmin(StyleModelAdmin):
     inlines = [StyleVersionInline, PresetInline]
     list_display = ["thumbnail", "title", "kind", "published", "is_base", "preview_only", "updated_at", "in_trash"]
     list_display_links = ["thumbnail", "title"]
-    list_filter = ["kind", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]
+    list_filter = ["kind", "family", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "slug", "description", "versions__trigger_words", "versions__lora_name"]
     readonly_fields = ["is_base", "preview_only", "owner", "created_at", "updated_at"]
-    fields = ["name", "slug", "kind", "description", "cover", *readonly_fields]
+    fields = ["name", "slug", "kind", "family", "description", "cover", *readonly_fields]
     actions = ["delete_selected", "restore_selected"]
 
     def get_queryset(self, request: HttpRequest) -> StyleQuerySet:

@@ -1,4 +1,6 @@
-"""A style version on engines: the file or the copy they get, what they do with it, and the range of strengths."""
+"""Styles on engines: which models they are for, the file or the copy that engines get of a version, what they do with
+it, and the range of strengths.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from styles.lora import Behaviour, Sentences, behaviour_in_words, original_in_words, refused
+from styles.lora import OF_STYLES, Behaviour, Family, Sentences, behaviour_in_words, original_in_words, refused
 
 USUAL_STRENGTHS = (0.0, 2.0)
 # Of sliders, whose makers recommend up to 8 in either direction.
@@ -36,6 +38,34 @@ def base_warning(made_for: str) -> str:
     """A sentence on what it means that a LoRA was made for a model derived from SDXL."""
     text = gettext("It was made for %(model)s. With other SDXL checkpoints it may do little, or break pictures.")
     return text % {"model": made_for}
+
+
+def family_title(family: str) -> str:
+    """A family as people know it: of a LoRA, of a style, or of a recipe."""
+    if family == Family.UNKNOWN:
+        return gettext("an unknown model")
+    return next((each.label for each in Family if each == family), family)
+
+
+class OfFamily(models.Model):
+    """The column for what a style's LoRAs fit. Pictures are made with it only by recipes of the same family."""
+
+    family = models.CharField(
+        _("for the model"),
+        max_length=20,
+        choices=[*((each.value, each.label) for each in OF_STYLES), (Family.UNKNOWN.value, _("Not known"))],
+        default=Family.SDXL.value,
+        db_default=Family.SDXL.value,
+        help_text=_("Which recipes it goes with. A LoRA tells it when it is imported."),
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def family_title(self) -> str:
+        """The model it is for, as people know it."""
+        return family_title(self.family)
 
 
 class ForEngines(models.Model):

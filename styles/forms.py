@@ -159,7 +159,7 @@ class StyleForm(StudioFields, StyleModelForm):
 
     class Meta:
         model = Style
-        fields = ["name", "kind", "description", "cover"]
+        fields = ["name", "kind", "family", "description", "cover"]
         error_messages = {"name": {"required": gettext_lazy("Give the style a name.")}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -167,8 +167,9 @@ class StyleForm(StudioFields, StyleModelForm):
         self.version: StyleVersion | None = face(self.instance) if self.instance.pk else None
         if self.version:
             self.initial.update({name: getattr(self.version, name) for name in VERSION_FIELDS})
+        self.fields["family"].required = False  # a form without it leaves it as it is
         if self.instance.is_base:
-            for name in ("name", "kind", "is_another", *VERSION_FIELDS):
+            for name in ("name", "kind", "family", "is_another", *VERSION_FIELDS):
                 del self.fields[name]
         if self.version and self.version.file and "lora_name" in self.fields:
             self.fields["lora_name"].disabled = True  # StyleStudio installs the file under exactly this name
@@ -412,6 +413,9 @@ class ImportForm(StudioForm):
                 self.add_error("same_name", text % {"name": taken.title})
             elif cleaned["same_name"] == "version":
                 cleaned["style"] = taken
+        chosen = cleaned.get("style")
+        if chosen and (misfit := importing.other_family(self.row, chosen)):
+            self.add_error("same_name" if cleaned.get("same_name") else "style", misfit)
         return cleaned
 
     def save(self, user: User) -> list[StyleVersion]:

@@ -22,7 +22,14 @@ from django.utils.translation import ngettext
 from styles import copies, lora
 from styles.copies import SUFFIXES as SUFFIXES
 from styles.copies import storage_name as storage_name
-from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, base_warning
+from styles.for_engines import (
+    LEAST_STRENGTH,
+    MOST_STRENGTH,
+    USUAL_STRENGTHS,
+    EnginesCopy,
+    base_warning,
+    family_title,
+)
 from styles.import_models import LoraImport
 from styles.models import Kind, Source, State, Style, StyleVersion, version_added
 from stylestudio.images import decoding
@@ -68,7 +75,9 @@ class Wish:
 
 
 def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.Inspection:
-    """Inspect a file, including its hashes. Raises NotTaken if it is no LoRA for SDXL, or is here already."""
+    """Inspect a file, including its hashes. Raises NotTaken if it is no LoRA that pictures are made with, or is here
+    already.
+    """
     try:
         found = lora.inspect(file, plain.name(name), note=note, with_hashes=True)
     except lora.BadLora as error:
@@ -167,7 +176,7 @@ def import_file(path: Path, user: User, name: str = "", picture: bytes = b"") ->
     beside = lora.find_sidecars(path)
     with path.open("rb") as file:
         if path.stat().st_size > MOST_BYTES:
-            raise NotTaken(_("This file is larger than 2 GB. No LoRA for SDXL is."))
+            raise NotTaken(_("This file is larger than 2 GB. No LoRA for a style is."))
         found = inspect(file, name or path.name, lora.read_notes(beside.notes, beside.settings))
         if not picture and beside.picture:
             with suppress(OSError):
@@ -205,6 +214,22 @@ def is_sketch(row: LoraImport) -> bool:
     return bool(row.found["family"] == lora.Family.SKETCH)
 
 
+def family_of(row: LoraImport) -> str:
+    """The family of a style that the file becomes. Those that the preview engine trains go with the usual recipes."""
+    return str(lora.Family.SDXL if is_sketch(row) else row.found["family"])
+
+
+def other_family(row: LoraImport, style: Style) -> str:
+    """Why the file cannot become a version of a style, because the two are for different models; "" if it can. A file
+    that does not tell takes the word of the style.
+    """
+    family = family_of(row)
+    if lora.Family.UNKNOWN in (family, style.family) or family == style.family:
+        return ""
+    words = _("This LoRA is for %(its)s, and %(style)s is for %(ours)s. Make another style of it.")
+    return words % {"its": family_title(family), "style": style.title, "ours": style.family_title}
+
+
 def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
     """Make a version of the file, for a new style or as the next version of an existing one.
 
@@ -212,16 +237,21 @@ def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
     """
     found = row.found
     with transaction.atomic():
-        style, sketch = wish.style, is_sketch(row)
+        style, sketch, family = wish.style, is_sketch(row), family_of(row)
         if style is None:
-            style = Style.objects.create(name=wish.name, kind=wish.kind, owner=user, preview_only=sketch)
+            style = Style.objects.create(name=wish.name, kind=wish.kind, owner=user, preview_only=sketch, family=family)
             version = style.versions.get(number=1)
             version.state = State.PUBLISHED if wish.publish else State.DRAFT
         elif style.preview_only != sketch:
             raise NotTaken(
                 _("What the preview engine trained becomes a style of its own, for no real engine can use it.")
             )
+        elif misfit := other_family(row, style):
+            raise NotTaken(misfit)
         else:
+            if style.family == lora.Family.UNKNOWN and style.family != family:
+                style.family = family
+                style.save(update_fields=["family", "updated_at"])
             version = style.new_version()
         values: dict[str, Any] = {
             "source": Source.IMPORTED,
@@ -340,10 +370,15 @@ def is_usual(strength: float) -> bool:
 def facts(row: LoraImport) -> Iterator[str]:
     """What keys, shapes and metadata of the file say, in a few words each."""
     found = row.found
+    if not is_sketch(row) and found["family"] != lora.Family.UNKNOWN:
+        yield _("for %s") % family_title(found["family"])
     yield _("%(algorithm)s in the layout of %(layout)s") % found
     if found["rank"] and found["alpha"] is not None:
         yield _("rank %(rank)d, alpha %(alpha)g") % {"rank": found["rank"], "alpha": found["alpha"]}
-    yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
+    if family_of(row) in (lora.Family.SDXL, lora.Family.SD1):
+        yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
+    else:
+        yield _("changes model and text encoders") if found["text_encoders"] else _("changes the model")
     if found["trained_on"]:
         yield _("trained on %s") % found["trained_on"]
     if found.get("safe"):
@@ -362,6 +397,11 @@ def about_copy(row: LoraImport) -> Iterator[str]:
 def warnings(row: LoraImport) -> Iterator[str]:
     """What a person should know before making a style of the file."""
     found = row.found
+    if found["family"] == lora.Family.UNKNOWN:
+        yield _(
+            "It does not tell for which model it was made. No pictures can be made with it until a curator chooses the "
+            "model: press Edit on the page of the style."
+        )
     yield from lora.behaviour_in_words(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
     if made_for := found.get("made_for"):
         yield base_warning(made_for)

@@ -17,7 +17,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, OfFamily, within
 from styles.import_models import LoraImport  # noqa: F401  Django looks for models here
 from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
@@ -84,7 +84,7 @@ class LiveStyles(models.Manager["Style"]):
         return StyleQuerySet(self.model, using=self._db).filter(deleted_at=None)
 
 
-class Style(InProject):
+class Style(OfFamily, InProject):
     """A look that pictures can be made in. Created with a published version 1."""
 
     name = models.CharField(_("name"), max_length=80)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -13,7 +13,7 @@ from generation.engines import devices, node_facts, roster
 from generation.engines.models import Engine
 from stylestudio.comfy.connection.admission import trust
 from stylestudio.comfy.errors import ComfyError
-from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.file_names import MODEL_FOLDERS, is_listed
 from stylestudio.comfy.protocol.hardware import Device, Package
 from stylestudio.host import rooms
 from stylestudio.models import Worker
@@ -58,8 +58,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
     call = roster.pool.loop.call
     try:
         stats = call(client.system_stats(), timeout=roster.PROBE_TIMEOUT)
-        checkpoints = call(client.models("checkpoints"), timeout=roster.PROBE_TIMEOUT)
-        loras = call(client.models("loras"), timeout=roster.PROBE_TIMEOUT)
+        files = {folder: call(client.models(folder), timeout=roster.PROBE_TIMEOUT) for folder in MODEL_FOLDERS}
         nodes = call(node_facts.fetch_facts(client), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND and not isinstance(error, roster.SHUT):
@@ -71,11 +70,11 @@ def _look(engine: Engine) -> Iterable[Finding]:
         return
     yield Finding(name, ", ".join([f"ComfyUI {stats.version}", *map(_in_words, stats.devices)]))
     yield from _old_packages(stats.packages)
-    yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
-    yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
-    # The rooms' own checks get the version and the node classes of each engine.
+    yield _file(_("Checkpoint"), settings.CHECKPOINT, files, "checkpoints", "STYLESTUDIO_CHECKPOINT")
+    yield _file(_("Lightning file"), settings.LIGHTNING_LORA, files, "loras", "STYLESTUDIO_LIGHTNING_LORA")
+    # The rooms' own checks get the version, the node classes and the files of each engine.
     for look in rooms.contributed("engine_checks"):
-        yield from look(stats.version, nodes)
+        yield from look(stats.version, nodes, files)
 
 
 def _in_words(device: Device) -> str:
@@ -95,11 +94,11 @@ def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:
             )
 
 
-def _file(title: str, wanted: str, listed: Sequence[str], folder: str, variable: str) -> Finding:
-    if is_listed(wanted, listed):
+def _file(title: str, wanted: str, files: Mapping[str, Sequence[str]], folder: str, variable: str) -> Finding:
+    if is_listed(wanted, files[folder]):
         return Finding(title, wanted)
     remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
-    return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})
+    return Finding(title, _("%s is missing") % wanted, remedy % {"folder": f"models/{folder}", "variable": variable})
 
 
 def look_at_connections() -> Iterable[Finding]:

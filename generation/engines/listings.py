@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 
 from generation.engines.models import Engine
-from stylestudio.comfy.file_names import canonical, is_listed
+from stylestudio.comfy.file_names import MODEL_FOLDERS, canonical, is_listed
 
 
 def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:
@@ -24,17 +24,13 @@ def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[
 
 
 def _listed(engine: Engine, folder: str) -> list[str]:
-    return list(getattr(engine, _field(folder)))
-
-
-def _field(folder: str) -> str:
-    return "checkpoints" if folder == "checkpoints" else "loras"
+    return list(getattr(engine, folder)) if folder in MODEL_FOLDERS else []
 
 
 def without_file(engine: Engine, folder: str, name: str) -> Engine:
     """The engine as stored, but without this file. Does not save."""
     row = Engine.objects.get(pk=engine.pk)
-    setattr(row, _field(folder), [other for other in _listed(row, folder) if canonical(other) != canonical(name)])
+    setattr(row, folder, [other for other in _listed(row, folder) if canonical(other) != canonical(name)])
     return row
 
 
@@ -42,7 +38,7 @@ def forget_file(engine: Engine, folder: str, name: str) -> None:
     """Remove a file from the engine's list: the engine had listed it, but said it does not have it."""
     if is_listed(name, _listed(Engine.objects.get(pk=engine.pk), folder)):
         left = _listed(without_file(engine, folder, name), folder)
-        _relist(engine, **{_field(folder): left})
+        _relist(engine, **{folder: left})
 
 
 def note_lora(engine: Engine, name: str) -> None:

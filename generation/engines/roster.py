@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +30,7 @@ from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.connection import admission
 from stylestudio.comfy.connection.address import split_credentials
 from stylestudio.comfy.errors import ComfyError, EngineErred, NotTrusted, SignInNeeded
-from stylestudio.comfy.file_names import distinct
+from stylestudio.comfy.file_names import MODEL_FOLDERS, distinct
 from stylestudio.comfy.protocol.answers import SystemStats
 from stylestudio.edge.page_memory import once_a_page
 from stylestudio.host import rooms
@@ -63,7 +63,7 @@ T = TypeVar("T")
 # The columns a probe writes. The others are left alone, because people may pause an engine meanwhile.
 PROBED = (
     "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "devices",
-    "vram_total", "vram_free", "checkpoints", "loras", "node_classes", "node_infos", "max_upload", "failures", "closed",
+    "vram_total", "vram_free", *MODEL_FOLDERS, "node_classes", "node_infos", "max_upload", "failures", "closed",
 )  # fmt: skip
 
 LOCAL = "http://127.0.0.1:8188"  # ComfyUI's default address
@@ -322,14 +322,13 @@ pool = Pool()
 class Answers:
     """What a probe returns. `latency` is in seconds; `idle`: prompts are pending and none runs.
 
-    Node classes and the upload limit in bytes change only at a restart: None if not requested. Lists of names are None
-    if the engine had an error: then the stored ones remain valid.
+    Node classes and the upload limit in bytes change only at a restart: None if not requested. `files` are the names in
+    each of MODEL_FOLDERS, None if the engine had an error: then the stored ones remain valid.
     """
 
     latency: float
     stats: SystemStats
-    checkpoints: tuple[str, ...] | None
-    loras: tuple[str, ...] | None
+    files: Mapping[str, tuple[str, ...] | None]
     nodes: NodeFacts | None
     max_upload: int | None
     idle: bool
@@ -348,15 +347,14 @@ async def _ask(client: ComfyClient, known: str) -> Answers:
         begun = time.perf_counter()
         stats = await client.system_stats()
         latency = time.perf_counter() - begun
-        checkpoints = await _unless_it_errs(client.models("checkpoints"))
-        loras = await _unless_it_errs(client.models("loras"))
+        lists = await asyncio.gather(*(_unless_it_errs(client.models(folder)) for folder in MODEL_FOLDERS))
         if fresh := known != stats.version[:60]:
             client.forget()  # it may have come back with other nodes
         nodes = await _unless_it_errs(node_facts.fetch_facts(client)) if fresh else None
         most = await client.max_upload() if fresh else None
         queue = await _unless_it_errs(client.queue())
     idle = queue is not None and bool(queue.pending) and not queue.running
-    return Answers(latency, stats, checkpoints, loras, nodes, most, idle)
+    return Answers(latency, stats, dict(zip(MODEL_FOLDERS, lists, strict=True)), nodes, most, idle)
 
 
 async def _unless_it_errs(question: Awaitable[T]) -> T | None:
@@ -401,10 +399,9 @@ def _take_in(engine: Engine, answers: Answers) -> None:
     engine.engine_version, engine.device = stats.version[:60], short_device(stats.device_name)
     engine.vram_total, engine.vram_free = stats.vram_total or None, stats.vram_free or None
     engine.devices = [asdict(replace(device, name=short_device(device.name))) for device in stats.devices]
-    if answers.checkpoints is not None:
-        engine.checkpoints = distinct(answers.checkpoints)
-    if answers.loras is not None:
-        engine.loras = distinct(answers.loras)
+    for folder, names in answers.files.items():
+        if names is not None:
+            setattr(engine, folder, distinct(names))
     if answers.nodes is not None:
         engine.node_classes, engine.node_infos = sorted(answers.nodes.classes), answers.nodes.infos
         engine.max_upload = answers.max_upload

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from posixpath import basename, splitext
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -17,7 +15,7 @@ from generation.engines import roster
 from generation.engines.models import Engine
 from styles import importing
 from styles.importing import NotTaken
-from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts
+from styles.lora import OF_STYLES, Accelerator, Facts, Family, accelerator, by_name, family_said, read_facts
 from styles.models import Kind, Source, Style, StyleVersion, version_added
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import distinct, folder_of
@@ -109,20 +107,19 @@ def make_styles(
             try:
                 if looks and not accelerators:
                     raise NotTaken(f"{found.name}: {importing.accelerator_words(looks.name, looks.sign)}")
-                made.append(_make_style(found, facts, user))
+                made.append(_make_style(found, facts, family_said(metadata) or Family.UNKNOWN, user))
             except NotTaken as error:
                 refused.append(str(error))
     return made, refused
 
 
-def _make_style(found: FoundLora, facts: Facts, user: User) -> StyleVersion:
+def _make_style(found: FoundLora, facts: Facts, family: Family, user: User) -> StyleVersion:
     """Make a style of a LoRA that stays on the engines, with what its metadata says.
     Raises NotTaken with the reason.
     """
-    if other := _other_model(facts):
-        raise NotTaken(
-            _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
-        )
+    if family not in (*OF_STYLES, Family.UNKNOWN):
+        words = _("%(name)s was made for %(model)s, with which no pictures are made here.")
+        raise NotTaken(words % {"name": found.name, "model": family.label})
     name, description = (facts.title or plain.name(found.title) or "LoRA")[:80], facts.description[:2000]
     if taken := importing.namesake(name):
         text = _(
@@ -130,7 +127,8 @@ def _make_style(found: FoundLora, facts: Facts, user: User) -> StyleVersion:
         )
         raise NotTaken(text % {"style": taken.title, "name": found.name})
     with transaction.atomic():
-        style = Style.objects.create(name=name, kind=Kind.ILLUSTRATION, description=description, owner=user)
+        told = {"name": name, "kind": Kind.ILLUSTRATION, "description": description, "family": family.value}
+        style = Style.objects.create(owner=user, **told)
         version = style.versions.get(number=1)
         version.source, version.lora_name = Source.ENGINE, found.name
         version.trigger_words = ", ".join(facts.triggers)[:500]
@@ -149,11 +147,3 @@ def _make_style(found: FoundLora, facts: Facts, user: User) -> StyleVersion:
 def _stem(name: str) -> str:
     # A hundred thousand names are split at once: Path objects take ten times as long.
     return splitext(basename(name))[0]
-
-
-def _other_model(facts: Facts) -> str:
-    """The base model named in the metadata, in its own words, if it is certainly not SDXL; else ""."""
-    said: Any = facts.base_version.lower()
-    if not said or "xl" in said:
-        return ""
-    return facts.base_version if re.match(r"sd[_-]?(v?1|v?2|3)|flux|pixart|hunyuan|qwen|wan", said) else ""

@@ -129,6 +129,7 @@ def _facts(each: Compared) -> dict[str, str]:
         _("Checkpoint"): task.checkpoint,
         **{label: str(value) for label, value in task.more_fields},
         _("Accelerator"): task.lightning,
+        _("Other files"): ", ".join(task.more_files),
         _("Engine"): _("Preview engine") if picture.engine.is_preview else str(picture.engine),
         _("Made in"): duration((ended - started) / timedelta(seconds=1)) if started and ended else "",
         _("Person"): task.owner.get_username(),

@@ -39,6 +39,7 @@ from stylestudio.comfy.errors import (
     NotFound,
     PromptLost,
 )
+from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.protocol import events
 from stylestudio.database.prepared import Prepared, instance
@@ -79,7 +80,7 @@ def _make_one() -> bool:
     return True
 
 
-_LONG = {"devices", "checkpoints", "loras", "node_classes", "node_infos"}
+_LONG = {"devices", *MODEL_FOLDERS, "node_classes", "node_infos"}
 _OF_ENGINE = [field.attname for field in Engine._meta.concrete_fields if field.attname not in _LONG]
 _engine = Prepared(lambda pk: Engine.objects.filter(pk=pk).values_list(*_OF_ENGINE))
 

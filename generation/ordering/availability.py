@@ -50,7 +50,7 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
 def unfit(recipe: Recipe) -> list[str]:
     """Why no serving engine can run the graphs of a recipe, whatever files it has; empty if one can, or none serves."""
     serving = roster.serving()
-    found = [(engine, graphs.lacks_of(engine).get(recipe.sha256)) for engine in serving]
+    found = [(engine, graphs.lack_of(engine, recipe)) for engine in serving]
     if any(lack is None for _engine, lack in found):
         return []
     words = _("%(engine)s (ComfyUI %(version)s) cannot make these pictures. %(lack)s")

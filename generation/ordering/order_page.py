@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -16,11 +17,12 @@ from django.utils.translation import gettext as _
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms, references
 from generation.ordering.forms import OrderForm
-from generation.ordering.orders import COLUMNS, Ingredient, Order
+from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_of, misfit_words
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
 from generation.recipes.recipe import Recipe
+from generation.recipes.registry import DEFAULT
 from styles.models import Preset, Style
 from stylestudio import __version__
 from stylestudio.templatetags.studio import about
@@ -49,6 +51,8 @@ class StyleChoice:
     safe_from: float | None
     safe_to: float | None
     shelf: str  # the heading above it, if a group starts with it
+    family_title: str  # of a style that the chosen recipe makes no pictures with
+    misfit: str  # and why it does not; both are "" if it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def around(form: OrderForm) -> dict[str, Any]:
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
-    styles = _choices(form.user, {ingredient.version.style_id for ingredient in mix})
+    styles = _choices(form.user, form.made_by, {ingredient.version.style_id for ingredient in mix})
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
     return {
         "form": form,
@@ -127,28 +131,36 @@ def around(form: OrderForm) -> dict[str, Any]:
         "more_fields": [form[name] for name in form.made_by.fields if name not in COLUMNS],
         "styles": styles,
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
-        "other_styles": _other_styles(first, styles),
+        "other_styles": _other_styles(form.made_by, first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
         "chips": list(_chips(mix, frame.around(prompt))),
         "presets": _presets(form.user, mix, frame),
         "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
-        "readiness": readiness(
-            form.user,
-            form.made_by,
-            mix,
-            _whole(values["count"], 1),
-            "x".join(map(str, form.sides or ())),
-            _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
-            str(values["mode"]),
+        "readiness": _beside_errors(
+            form,
+            readiness(
+                form.user,
+                form.made_by,
+                mix,
+                _whole(values["count"], 1),
+                "x".join(map(str, form.sides or ())),
+                _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
+                str(values["mode"]),
+            ),
         ),
         **references.shown(reference, form.user),
         "request_id": uuid.uuid4(),
     }
 
 
-def other_styles(user: User, shown: set[int]) -> list[StyleChoice]:
-    """The cards of the picker that are not on the page yet."""
-    return [style for style in _choices(user, set()) if style.pk not in shown]
+def _beside_errors(form: OrderForm, found: Readiness) -> Readiness:
+    """Without the problems that the form says at their field."""
+    return replace(found, problems=[each for each in found.problems if not each.field or each.field not in form.errors])
+
+
+def other_styles(user: User, recipe: Recipe, shown: set[int]) -> list[StyleChoice]:
+    """The cards of the picker that are not on the page yet, for pictures by a recipe."""
+    return [style for style in _choices(user, recipe, set()) if style.pk not in shown]
 
 
 def likeness(styles: Sequence[StyleChoice]) -> str:
@@ -156,16 +168,17 @@ def likeness(styles: Sequence[StyleChoice]) -> str:
     return hashlib.blake2b(repr((__version__, get_language(), styles)).encode(), digest_size=6).hexdigest()
 
 
-def _other_styles(first: Sequence[StyleChoice], styles: Sequence[StyleChoice]) -> str:
+def _other_styles(recipe: Recipe, first: Sequence[StyleChoice], styles: Sequence[StyleChoice]) -> str:
     """Where the other cards are; "" without any. Another address when they change, so that browsers may keep them."""
     others = [style for style in styles if style not in first]
     if not others:
         return ""
     shown = ",".join(str(style.pk) for style in first)
-    return f"{reverse('generation:other-styles')}?shown={shown}&like={likeness(others)}"
+    asked = {"shown": shown, "like": likeness(others)} | ({"recipe": recipe.name} if recipe.name != DEFAULT else {})
+    return f"{reverse('generation:other-styles')}?{urlencode(asked, safe=',')}"
 
 
-def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
+def _choices(user: User, recipe: Recipe, chosen: set[int]) -> list[StyleChoice]:
     """The base style, what this person used last, then the rest by name."""
     sketched = roster.sketches()
     offered = forms.offered(user)
@@ -179,6 +192,7 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
         assert version is not None  # `offered` leaves out styles without a published version
         # The preview engine drew the base style's sheet; a real engine's base looks different.
         sheet = version.sheet.url if version.sheet and (sketched or not style.is_base) else ""
+        misfit = misfit_words(recipe, style) if version.lora_name and style.family != recipe.family else ""
         choices.append(
             StyleChoice(
                 pk=style.pk,
@@ -196,6 +210,8 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
                 safe_from=version.safe_from,
                 safe_to=version.safe_to,
                 shelf=shelves.get(style.pk, ""),
+                family_title=style.family_title if misfit and not style.is_base else "",
+                misfit="" if style.is_base else misfit,
             )
         )
     return choices
@@ -259,6 +275,8 @@ def readiness(
     problems = [
         Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit(recipe))
     ]
+    if misfit := misfit_of(recipe, mix):
+        problems.append(Problem(misfit.words, f"#{'mix' if misfit.field == 'style' else misfit.field}", misfit.field))
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]

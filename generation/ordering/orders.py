@@ -31,7 +31,9 @@ from generation.pictures.models import (
 from generation.pictures.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
-from styles.models import StyleVersion
+from styles.for_engines import family_title
+from styles.lora import Family
+from styles.models import Style, StyleVersion
 from stylestudio.comfy import file_names
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
@@ -64,6 +66,8 @@ def no_size() -> str:
 
 # The settings of recipes that tasks have columns for; a snapshot has the others under `fields`.
 COLUMNS = ("negative", "steps", "cfg", "sampler", "scheduler", "denoise")
+# What is stored of pictures by a recipe without these settings.
+NOT_ASKED: Mapping[str, Any] = {"negative": "", "cfg": 1.0, "sampler": "", "scheduler": ""}
 
 
 def _usual(name: str) -> Any:
@@ -123,6 +127,8 @@ class Order:
         if far := [one for one in self.mix if not one.version.strengths[0] <= one.weight <= one.version.strengths[1]]:
             low, high = far[0].version.strengths
             wrong["style"] = _("Weights go from %(low)d to %(high)d.") % {"low": low, "high": high}
+        if misfit := misfit_of(self.recipe, self.mix):
+            wrong.setdefault(misfit.field, misfit.words)
         if wrong:
             raise ValidationError(wrong)
 
@@ -151,6 +157,47 @@ class Order:
         of_styles = (getattr(ingredient.version, asked) for ingredient in self.mix) if asked else ()
         chosen = self.own_files.get(role) or next(filter(None, of_styles), usual)
         return file_names.canonical(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why styles cannot be in a picture, at the field of the form to change."""
+
+    field: str
+    words: str
+
+
+def misfit_of(recipe: Recipe, mix: Sequence[Ingredient]) -> Misfit | None:
+    """Why a recipe cannot make pictures with these styles: their LoRAs are for other models than its own, or for
+    several; None if it can. Styles without a LoRA go with every recipe.
+    """
+    styles = [one.version.style for one in mix if one.version.lora_name]
+    if all(style.family == recipe.family for style in styles):
+        return None
+    other = next(style for style in styles if style.family != recipe.family)
+    facts = {"style": other.title, "model": other.family_title}
+    if other.family == Family.UNKNOWN:
+        words = _("It is not known for which model %(style)s is. A curator can choose it on the page of the style.")
+        return Misfit("style", words % facts)
+    if another := next((style for style in styles if style.family != other.family), None):
+        facts |= {"another": another.title, "its": another.family_title}
+        words = _("%(style)s is for %(model)s and %(another)s for %(its)s: they cannot be in one picture.")
+        return Misfit("style", words % facts)
+    return Misfit("recipe", misfit_words(recipe, other))
+
+
+def misfit_words(recipe: Recipe, style: Style) -> str:
+    """Why a recipe cannot make pictures with a style of another family, and by which ones it can."""
+    if style.family == Family.UNKNOWN:
+        return _("It is not known for which model it is. A curator can choose it on the page of the style.")
+    facts = {"style": style.title, "model": style.family_title, "recipe": recipe.title}
+    facts["its"] = family_title(recipe.family)
+    if able := registry.of_family(style.family):
+        facts["able"] = ", ".join(str(each.title) for each in able)
+        words = _("%(style)s is for %(model)s, but %(recipe)s makes pictures with %(its)s. Recipes for it: %(able)s.")
+    else:
+        words = _("%(style)s is for %(model)s, and there is no recipe that makes pictures with that model.")
+    return words % facts
 
 
 def canonical(snapshot: dict[str, Any]) -> str:
@@ -208,23 +255,24 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
     """The rows of the order, unsaved."""
     first = order.seed if order.seed is not None else secrets.randbelow(RANDOM_SEEDS)
     files = order.files()
+    said = {name: getattr(order, name) if name in order.recipe.fields else none for name, none in NOT_ASKED.items()}
     task = GenerationTask(
         recipe=order.recipe.name,
         mode=order.mode,
         prompt=order.prompt.strip(),
         final_prompt=final_prompt(order.prompt, order.phrases(), order.frame),
-        negative=order.negative.strip(),
+        negative=said["negative"].strip(),
         width=order.width,
         height=order.height,
         count=order.count,
         seeds=[first + index for index in range(order.count)],
         steps=order.steps,
-        cfg=order.cfg,
-        sampler=order.sampler,
-        scheduler=order.scheduler,
+        cfg=said["cfg"],
+        sampler=said["sampler"],
+        scheduler=said["scheduler"],
         denoise=order.denoise if order.reference else 1.0,
         reference=order.reference,
-        checkpoint=files.get("checkpoint", ""),
+        checkpoint=next(iter(files.values()), ""),
         lightning=files.get("accelerator", ""),
     )
     mix = [

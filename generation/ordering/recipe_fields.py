@@ -59,12 +59,17 @@ def names() -> set[str]:
     return {name for recipe in registry.shipped().values() for name in recipe.fields}
 
 
+def shown(data: QueryDict) -> Recipe:
+    """The recipe that the settings of a posted form are of, before they are swapped."""
+    return registry.named(data.get("fields_of") or data.get("recipe"))
+
+
 def swap(data: QueryDict) -> bool:
     """If another recipe was chosen than the settings are of, give the form those of the new one. What the person had
     changed stays if the new recipe can do it. False if nothing was to be done.
     """
     new = registry.named(data.get("recipe"))
-    old = registry.named(data.get("fields_of") or new.name)
+    old = shown(data)
     if new.name == old.name:
         return False
     for name, field in new.fields.items():

@@ -96,6 +96,7 @@ def compose(request: StudioRequest) -> HttpResponse:
     With `renew` nothing was changed but the queue or an engine: another page may hold a newer form.
     """
     data = request.POST.copy()
+    before = recipe_fields.shown(data).family
     swapped = recipe_fields.swap(data)
     _press(data, request.user)
     form = forms.OrderForm(data, request.FILES, user=request.user)
@@ -112,6 +113,7 @@ def compose(request: StudioRequest) -> HttpResponse:
     filled = swapped or any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
     with page_memory.remembering():
         context = {**order_page.around(quiet), "oob": True, "filled": filled}
+        context["is_other_family"] = before != quiet.made_by.family
         return render(request, "generation/ordering/_composed.html", context)
 
 
@@ -119,7 +121,8 @@ def compose(request: StudioRequest) -> HttpResponse:
 def other_styles(request: StudioRequest) -> HttpResponse:
     """The cards of the picker that are not on the page yet: those but ?shown=1,2. The page names their digest too."""
     shown = {whole_number(number) for number in request.GET.get("shown", "").split(",") if number}
-    styles = order_page.other_styles(request.user, shown)
+    recipe = registry.named(request.GET.get("recipe", registry.DEFAULT))
+    styles = order_page.other_styles(request.user, recipe, shown)
     response = render(request, "generation/ordering/_style_cards.html", {"styles": styles})
     # What has changed since the page was made is not what its digest stands for.
     is_named = request.GET.get("like") == order_page.likeness(styles)

@@ -1,8 +1,8 @@
-"""What `manage.py doctor` reports about an engine's nodes: whether it can run the graphs of pictures."""
+"""What `manage.py doctor` reports about an engine's nodes and files: which recipes it can make pictures by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from django.utils.translation import gettext as _
 
@@ -11,15 +11,39 @@ from generation.engines.diagnostics import UPDATE
 from generation.engines.node_facts import NodeFacts
 from generation.pictures import graphs
 from generation.recipes import registry
+from generation.recipes.recipe import Recipe
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.processes.doctor import Finding
 
+Files = Mapping[str, Collection[str]]
 
-def look(_version: str, nodes: NodeFacts) -> Iterable[Finding]:
-    """Report what keeps the engine from running our graphs; nothing if it can."""
-    if missing := sorted(graphs.every_class() - nodes.classes):
+
+def look(_version: str, nodes: NodeFacts, files: Files) -> Iterable[Finding]:
+    """Report what keeps the engine from making pictures by the default recipe, and what it has or lacks for the others:
+    nobody has to use them all.
+    """
+    yield from _default(nodes)
+    others = [recipe for recipe in registry.shipped().values() if recipe.name != registry.DEFAULT]
+    wanting = {str(recipe.title): _wanting(recipe, nodes, files) for recipe in others}
+    if able := [title for title, words in wanting.items() if not words]:
+        yield Finding(_("Other recipes"), _("pictures can be made by %s") % ", ".join(able))
+    for title, words in wanting.items():
+        if words:
+            yield Finding(_("Recipe %s") % title, words)
+
+
+def _default(nodes: NodeFacts) -> Iterable[Finding]:
+    if missing := sorted(graphs.classes_of(registry.default()) - nodes.classes):
         state = _("not present: %s") % ", ".join(missing)
         yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
-        return
-    found = [graphs.lack(nodes.infos, recipe) for recipe in registry.shipped().values()]
-    if words := dict.fromkeys(lacks.lack_in_words(lack) for lack in found if lack):
-        yield Finding(_("Picture nodes"), " ".join(words), str(UPDATE))
+    elif lack := graphs.lack(nodes.infos, registry.default()):
+        yield Finding(_("Picture nodes"), lacks.lack_in_words(lack), str(UPDATE))
+
+
+def _wanting(recipe: Recipe, nodes: NodeFacts, files: Files) -> str:
+    """What the engine lacks for a recipe, in words; "" if it lacks nothing."""
+    if lack := graphs.class_lack(nodes.classes, recipe) or graphs.lack(nodes.infos, recipe):
+        return lacks.lack_in_words(lack)
+    needed = [(recipe.files[role].folder, name) for role, name in registry.files_of(recipe).items()]
+    missing = [f"models/{folder}/{name}" for folder, name in needed if not is_listed(name, files.get(folder, ()))]
+    return _("would need %s there") % ", ".join(missing) if missing else ""

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from generation.engines import devices, roster
 from generation.engines.models import Engine
 from generation.pictures.queue_rows import LivePrompt, live_prompts
+from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.live.page_frame import EngineFact, EngineSource
 from stylestudio.people.visibility import Visibility
 
@@ -74,8 +75,10 @@ def _fact(engine: Engine, prompts: Sequence[LivePrompt], serves: bool) -> Engine
         since=engine.health_since,
         checkpoints=tuple(engine.checkpoints),
         loras=tuple(engine.loras),
+        more_models=tuple(f"{folder}/{name}" for folder in _MORE for name in getattr(engine, folder)),
         node_classes=len(engine.node_classes),
     )
 
 
+_MORE = [folder for folder in MODEL_FOLDERS if folder not in ("checkpoints", "loras")]
 SOURCE = EngineSource(facts, card="generation/engines/_engine_card.html", section="generation/engines/_engines.html")

@@ -27,7 +27,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "missing_file": Fault(
         _("The engine says that it does not have a file that these pictures need."),
-        _("Put the file on the engine, or choose another style, then press Retry."),
+        _("Put the file on the engine, or choose another style or recipe, then press Retry."),
     ),
     "not_installed": Fault(
         _("A style's file could not be put on the engine."),
@@ -124,7 +124,8 @@ def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
 # Which field of the form a node's input comes from.
 _FIELDS = {
     "width": "shape", "height": "shape", "text": "prompt", "seed": "seed", "noise_seed": "seed", "steps": "steps",
-    "cfg": "cfg", "denoise": "denoise", "ckpt_name": "style", "lora_name": "style", "strength_model": "style",
+    "cfg": "cfg", "denoise": "denoise", "shift": "shift", "ckpt_name": "style", "unet_name": "recipe",
+    "clip_name": "recipe", "vae_name": "recipe", "lora_name": "style", "strength_model": "style",
     "strength_clip": "style", "image": "reference",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -57,13 +57,34 @@ def classes(task: GenerationTask) -> frozenset[str]:
 
 def every_class() -> frozenset[str]:
     """The node classes of all graphs that make pictures."""
-    graphs = (nodes for each in registry.shipped().values() for nodes in each.samples())
-    return frozenset(node["class_type"] for nodes in graphs for node in nodes.values())
+    return _every_class(_hashes())
+
+
+@lru_cache(maxsize=8)
+def _every_class(_hashes: frozenset[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(classes_of, registry.shipped().values()))
+
+
+def _hashes() -> frozenset[str]:
+    return frozenset(recipe.sha256 for recipe in registry.shipped().values())
+
+
+def classes_of(recipe: Recipe) -> frozenset[str]:
+    """The node classes of all graphs of a recipe, with a style."""
+    return frozenset(node["class_type"] for nodes in recipe.samples() for node in nodes.values())
+
+
+def class_lack(known: Collection[str], recipe: Recipe) -> Lack | None:
+    """The first class that pictures from text need and an engine with these node classes lacks; None if it has all."""
+    for node_id, node in recipe.graphs["text"].nodes.items():
+        if node["class_type"] not in known:
+            return Lack("class", node_id, node["class_type"], wiring.title(node))
+    return None
 
 
 def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
-    """Why an engine with these node classes cannot make pictures by a recipe; None if it can, or if it lacks some of
-    the classes.
+    """Why an engine whose node classes are like this cannot make pictures by a recipe; None if it can, or if some of
+    the classes are not known: see `class_lack`.
 
     Does not check its files.
     """
@@ -78,10 +99,9 @@ def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
 
 def lacks_of(engine: Engine) -> dict[str, Lack]:
     """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from the stored details of
-    the engine's node classes. Cached as long as these stay the same.
+    the engine's node classes. Cached as long as these stay the same. Classes that it lacks are not looked for.
     """
-    hashes = frozenset(recipe.sha256 for recipe in registry.shipped().values())
-    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), hashes)
+    return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), _hashes())
 
 
 @lru_cache(maxsize=32)
@@ -89,6 +109,14 @@ def _lacks_in(infos: str, _hashes: frozenset[str]) -> dict[str, Lack]:
     known = json.loads(infos)
     found = {recipe.sha256: lack(known, recipe) for recipe in registry.shipped().values()}
     return {sha256: each for sha256, each in found.items() if each is not None}
+
+
+def lack_of(engine: Engine, recipe: Recipe) -> Lack | None:
+    """What keeps an engine from making pictures by a shipped recipe: a node class that it does not have, or one that is
+    another there; None if nothing is known to.
+    """
+    known = engine.node_classes
+    return (class_lack(known, recipe) if known else None) or lacks_of(engine).get(recipe.sha256)
 
 
 def warmth(task: GenerationTask) -> str:

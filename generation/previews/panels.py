@@ -16,6 +16,7 @@ from generation.pictures import job_cards, snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews.models import Face
 from generation.previews.wishes import Purpose, wishes
+from generation.recipes import registry
 from styles.lora import Family
 from styles.models import StyleVersion
 from stylestudio.comfy.file_names import canonical
@@ -153,7 +154,7 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
         return _("It has no file, and no trigger words of its own were put into the prompt.")
     if not style["weight"]:
         return _("Its default strength is 0.")
-    if version.family not in ("", Family.SDXL, Family.SKETCH, Family.UNKNOWN):
+    if version.family not in ("", Family.SKETCH, Family.UNKNOWN, registry.of(snapshot).family):
         made_for = {"family": Family(version.family).label}
         return _("Its file was made for another family of models (%(family)s).") % made_for
     used = snapshots.files_in(snapshot).get("checkpoint", "")

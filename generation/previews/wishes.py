@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from generation.ordering.orders import Ingredient, Order
+from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words
 from generation.pictures.models import MOST_SEED
 from generation.pictures.prompts import final_prompt
 from generation.previews import contact_sheets
 from generation.previews.models import Face, Probe
+from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from styles.models import Style, StyleVersion
 
 Purpose = Face.Purpose
@@ -58,7 +60,7 @@ def scenes(style: Style) -> list[tuple[str, int]]:
 
 def wishes(version: StyleVersion, purpose: str) -> list[Wish]:
     """The pictures a purpose needs with the current version and probes.
-    Raises ValidationError if there are no probes.
+    Raises ValidationError if there are no probes, or no recipe for the model that the style is for.
     """
     shown = scenes(version.style)
     if version.style.is_base:
@@ -95,12 +97,26 @@ def _without(version: StyleVersion, scene: tuple[str, int]) -> Order:
     return _plain(version, final_prompt(prompt, version.triggers) if version.lora_name else prompt, seed)
 
 
+def _recipe_of(version: StyleVersion) -> Recipe:
+    """The recipe that shows the version: the usual one, or the first one for its model. Raises ValidationError."""
+    family = version.style.family
+    if not version.lora_name or version.style.is_base or family == registry.default().family:
+        return registry.default()
+    if found := registry.of_family(family):
+        return found[0]
+    raise ValidationError(misfit_words(registry.default(), version.style))
+
+
 def _plain(version: StyleVersion, prompt: str, seed: int) -> Order:
     width, height = SIZE
+    recipe = _recipe_of(version)
+    usual = {name: value for name, value in recipe.defaults.items() if name in COLUMNS}
     return Order(
         prompt=prompt,
         seed=seed,
         width=width,
         height=height,
+        recipe=recipe,
+        **usual,
         own_files={"checkpoint": version.checkpoint, "accelerator": version.lightning},
     )

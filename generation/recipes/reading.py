@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.recipes.recipe import GIVEN, NO_WORDS, WHOLE, Field, File, Recipe, Slots, Words
+from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.comfy.graphs.graph import GraphError
 from stylestudio.comfy.graphs.workflow import Source, Workflow, checked
 
@@ -22,7 +23,6 @@ MODES = ("text", "image")
 NEEDED = ("positive", "seed", "filename_prefix")  # in every graph
 SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA")
 OF_STYLES = ("checkpoint", "lightning")
-FOLDERS = ("checkpoints", "loras")  # of which engines are asked what is in them
 TYPES = ("text", "integer", "number", "choice")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -226,7 +226,7 @@ def _graph(mode: str, nodes: Any) -> Workflow:
 def _file(role: str, told: _Part) -> File:
     told.knows("folder", "name", "placeholder", "from", "licence", "setting", "style")
     return File(
-        folder=told.choice("folder", FOLDERS) or told.text("folder"),
+        folder=told.choice("folder", MODEL_FOLDERS) or told.text("folder"),
         name=told.text("name"),
         placeholder=told.text("placeholder", _KEY) if told.has("placeholder") else role,
         source=told.text("from"),
@@ -280,8 +280,9 @@ def _field(told: _Part) -> Field:
 def _slots(told: _Part) -> Slots:
     told.knows("styles", "accelerator", "reference", "negative")
     styles = told.table("styles").knows("model", "clip")
+    clip = _source(styles, "clip") if styles.has("clip") else None
     nodes = {name: told.text(name) for name in ("accelerator", "reference", "negative") if told.has(name)}
-    return Slots(_source(styles, "model"), _source(styles, "clip"), **nodes)
+    return Slots(_source(styles, "model"), clip, **nodes)
 
 
 def _source(told: _Part, name: str) -> Source:
@@ -324,7 +325,8 @@ def _check_placeholders(recipe: Recipe) -> None:
 def _check_nodes(recipe: Recipe) -> None:
     slots = recipe.slots
     for mode, flow in recipe.graphs.items():
-        named = {"styles": slots.model[0], "the text of styles": slots.clip[0], "negative": slots.negative}
+        named = {"styles": slots.model[0], "negative": slots.negative}
+        named |= {"the text of styles": slots.clip[0]} if slots.clip else {}
         named |= {"accelerator": slots.accelerator, **recipe.outputs}
         named |= {"reference": slots.reference} if mode == "image" else {}
         for what, node in named.items():

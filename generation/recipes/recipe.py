@@ -101,12 +101,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Where other things are plugged in. Styles go behind the output `model` and the output `clip` of two nodes; the
-    others are the nodes of the accelerator, of the picture to start from, and of the negative prompt.
+    """Where other things are plugged in. Styles go behind the output `model` and the output `clip` of two nodes, or
+    behind the first alone if there is no `clip`; the others are the nodes of the accelerator, of the picture to start
+    from, and of the negative prompt.
     """
 
     model: Source
-    clip: Source
+    clip: Source | None = None
     accelerator: str = ""
     reference: str = ""
     negative: str = ""

@@ -24,14 +24,16 @@ class RecipeGone(ValueError):
 
 
 def shipped() -> Mapping[str, Recipe]:
-    """The recipes that come with the studio by name, the default one first."""
+    """The recipes that come with the studio by name, the default one first, and then the others of its family."""
     return _found(FOLDER)
 
 
 @cache
 def _found(folder: Path) -> Mapping[str, Recipe]:
-    found = [reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))]
-    return {recipe.name: recipe for recipe in sorted(found, key=lambda recipe: recipe.name != DEFAULT)}
+    found = {path.parent.name: reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))}
+    usual = found[DEFAULT].family
+    order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
+    return {recipe.name: recipe for recipe in order}
 
 
 def default() -> Recipe:
@@ -42,6 +44,11 @@ def default() -> Recipe:
 def named(name: object) -> Recipe:
     """The current version of a recipe; the default one for a name that is not known any more."""
     return shipped().get(str(name)) or default()
+
+
+def of_family(family: str) -> list[Recipe]:
+    """The current recipes that make pictures with a family of models, the usual one first."""
+    return [recipe for recipe in shipped().values() if recipe.family == family]
 
 
 def of(snapshot: Mapping[str, Any]) -> Recipe:

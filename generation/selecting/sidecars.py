@@ -73,6 +73,7 @@ def settings(picture: GeneratedImage, mix: Iterable[TaskStyle]) -> dict[str, Any
         **snapshots.fields_in(task.snapshot),
         "checkpoint": task.checkpoint,
         "lightning": task.lightning,
+        **({"files": snapshots.files_in(task.snapshot)} if task.more_files else {}),
         "width": picture.width,
         "height": picture.height,
         "ordered_size": [task.width, task.height],

@@ -21,10 +21,11 @@ from styles.lora.metadata.write import Label, write_lora
 from styles.lora.structure.accelerators import Accelerator, Sign, accelerator, by_name
 from styles.lora.structure.alphas import TrainedAlphas
 from styles.lora.structure.architecture import Algorithm, Architecture, Kind, Layout, describe, refusal
-from styles.lora.structure.families import Family
+from styles.lora.structure.families import OF_STYLES, Family, family_said
 from styles.lora.structure.keys import layers
 
 __all__ = [
+    "OF_STYLES",
     "Accelerator",
     "Algorithm",
     "Architecture",
@@ -49,6 +50,7 @@ __all__ = [
     "behaviour_in_words",
     "by_name",
     "describe",
+    "family_said",
     "find_sidecars",
     "inspect",
     "labelled",

@@ -45,12 +45,23 @@ FILE_INPUTS = {
     "control_net_name": "controlnet",
     "unet_name": "diffusion_models",
     "clip_name": "text_encoders",
+    "clip_name1": "text_encoders",
+    "clip_name2": "text_encoders",
+    "clip_name3": "text_encoders",
+    "clip_name4": "text_encoders",
 }
 
 # Beside 5xx: the server waited too long for the request, wants it again, or has too many.
 _PASSING = (408, 425, 429)
 
-_FOLDER_WORDS = {"checkpoints": "checkpoint", "loras": "LoRA", "input": "input picture", "vae": "VAE"}
+_FOLDER_WORDS = {
+    "checkpoints": "checkpoint",
+    "loras": "LoRA",
+    "input": "input picture",
+    "vae": "VAE",
+    "diffusion_models": "diffusion model",
+    "text_encoders": "text encoder",
+}
 _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
 
 

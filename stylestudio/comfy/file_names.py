@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+# The folders of models that engines are asked about: graphs of pictures take files from these.
+MODEL_FOLDERS = ("checkpoints", "loras", "diffusion_models", "text_encoders", "vae")
+
 
 def canonical(name: str) -> str:
     """The canonical name of a file, used to compare spellings: its folders separated by forward slashes."""

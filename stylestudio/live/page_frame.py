@@ -67,6 +67,7 @@ class EngineFact:
     since: datetime
     checkpoints: tuple[str, ...]
     loras: tuple[str, ...]
+    more_models: tuple[str, ...]  # other files that pictures may need, with their folders
     node_classes: int
 
     @property

@@ -9,7 +9,7 @@ import re
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +18,10 @@ from uuid import uuid4
 from PIL import Image, PngImagePlugin
 
 FOLDERS = ("input", "output", "temp")
+MODEL_FOLDERS = (
+    "checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "embeddings", "controlnet",
+    "upscale_models",
+)  # fmt: skip
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 ANNOTATION = re.compile(r" \[(input|output|temp)\]$")
 
@@ -46,11 +50,19 @@ class Files:
     """
 
     def __init__(
-        self, root: Path, checkpoints: Iterable[str], loras: Iterable[str], keep: int, *, real_paths: bool = False
+        self,
+        root: Path,
+        checkpoints: Iterable[str],
+        loras: Iterable[str],
+        keep: int,
+        *,
+        models: Mapping[str, Iterable[str]] | None = None,
+        real_paths: bool = False,
     ) -> None:
         self.root = root.resolve()
         self._checkpoints = sorted(checkpoints)
         self._loras = sorted(loras)
+        self._models = {folder: sorted(names) for folder, names in (models or {}).items()}
         self._keep = keep
         self._real_paths = real_paths
         for name in FOLDERS:
@@ -76,19 +88,9 @@ class Files:
         return sorted(found.union(self._loras))
 
     def models(self) -> dict[str, list[str]]:
-        """All model folders with the names in them; only two of them are ever filled."""
-        empty: list[str] = []
-        return {
-            "checkpoints": self.checkpoints(),
-            "loras": self.loras(),
-            "vae": empty,
-            "text_encoders": empty,
-            "diffusion_models": empty,
-            "clip_vision": empty,
-            "embeddings": empty,
-            "controlnet": empty,
-            "upscale_models": empty,
-        }
+        """All model folders with the names in them."""
+        filled = {"checkpoints": self.checkpoints(), "loras": self.loras()}
+        return {folder: filled.get(folder) or self._models.get(folder, []) for folder in MODEL_FOLDERS}
 
     def input_folders(self) -> list[str]:
         """All folders in the input folder, as "a/b", in the way the dataset nodes list them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,23 @@ ACCELERATORS = (
     "Hyper-SDXL-8steps-lora.safetensors",
     "lcm-lora-sdxl.safetensors",
 )
+
+# What the recipes of other model families need, by folder.
+MODELS: Mapping[str, tuple[str, ...]] = {
+    "checkpoints": ("sd_xl_base_1.0.safetensors", "sd3.5_large_fp8_scaled.safetensors"),
+    "diffusion_models": (
+        "Chroma1-HD-fp8mixed.safetensors",
+        "flux-2-klein-4b-fp8.safetensors",
+        "qwen_image_fp8_e4m3fn.safetensors",
+        "z_image_turbo_bf16.safetensors",
+    ),
+    "text_encoders": (
+        "qwen_2.5_vl_7b_fp8_scaled.safetensors",
+        "qwen_3_4b.safetensors",
+        "t5xxl_fp8_e4m3fn_scaled.safetensors",
+    ),
+    "vae": ("ae.safetensors", "flux2-vae.safetensors", "qwen_image_vae.safetensors"),
+}
 
 
 def default_loras() -> tuple[str, ...]:
@@ -34,8 +52,9 @@ class Options:
     ComfyUI's own limit. `keep_outputs` is how many saved pictures stay on disk; the oldest are deleted first.
     """
 
-    checkpoints: tuple[str, ...] = ("sd_xl_base_1.0.safetensors",)
+    checkpoints: tuple[str, ...] = MODELS["checkpoints"]
     loras: tuple[str, ...] = field(default_factory=default_loras)
+    models: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MODELS)  # the other folders
     folder: Path | None = None
     painter: Literal["sketch", "flat"] = "sketch"
     step_seconds: float = 0.0

@@ -84,6 +84,7 @@ class PreviewEngine:
             self.options.checkpoints,
             self.options.loras,
             self.options.keep_outputs,
+            models=self.options.models,
             real_paths=self._manners.real_paths,
         )
         self._files.wipe_temp()

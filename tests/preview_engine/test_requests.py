@@ -11,10 +11,12 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.options import MODELS, Options
 from stylestudio.preview_engine.server import PreviewEngine
 from stylestudio.preview_engine.troubles import DeadWorker
 from tests.preview_engine.conftest import Graphs, Player
+
+CHECKPOINTS = sorted(MODELS["checkpoints"])
 
 TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
 
@@ -35,7 +37,7 @@ async def test_a_file_the_engine_lacks_is_named_with_the_options_there_are(
     player: Player, picture_graph: Graphs
 ) -> None:
     answer = await rejected(player, change(picture_graph(), "1", ckpt_name="nope.safetensors"))
-    options = ["sd_xl_base_1.0.safetensors"]
+    options = CHECKPOINTS
     assert answer == {
         "error": {
             "type": "prompt_outputs_failed_validation",
@@ -49,7 +51,7 @@ async def test_a_file_the_engine_lacks_is_named_with_the_options_there_are(
                     {
                         "type": "value_not_in_list",
                         "message": "Value not in list",
-                        "details": "ckpt_name: 'nope.safetensors' not in ['sd_xl_base_1.0.safetensors']",
+                        "details": f"ckpt_name: 'nope.safetensors' not in {options}",
                         "extra_info": {
                             "input_name": "ckpt_name",
                             "input_config": [options, {}],
@@ -324,7 +326,8 @@ async def test_what_the_engine_knows_of_itself(player: Player) -> None:
 
 
 async def test_models_are_listed_and_an_uploaded_lora_is_there_at_once(player: Player) -> None:
-    assert await player.json("/models/checkpoints") == ["sd_xl_base_1.0.safetensors"]
+    assert await player.json("/models/checkpoints") == CHECKPOINTS
+    assert "ae.safetensors" in await player.json("/models/vae")
     assert "loras" in await player.json("/models")
     assert (await player.request("GET", "/models/nope"))[0] == 404
     await upload(player, b"weights", "mine.safetensors", type="output", subfolder="loras")

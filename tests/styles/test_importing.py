@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from stylestudio.preview_engine.training.learning import Recipe, Training
 from tests.pages import Answer
 from tests.preview_engine.pictures import in_palette
 from tests.styles.bringing import GOOD, TOLD, picture, send, weights, zipped
-from tests.styles.lora.files import packed
+from tests.styles.lora.files import packed, peft
 
 pytestmark = pytest.mark.django_db
 
@@ -183,8 +184,52 @@ def test_what_is_no_lora_is_refused_in_words_and_leaves_nothing(
 
 def test_a_lora_for_another_model_is_refused_with_its_name(desk: Client) -> None:
     block = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn2_to_k"
-    data = packed({f"{block}.lora_down.weight": [4, 768], f"{block}.lora_up.weight": [320, 4]})
-    assert "Stable Diffusion 1" in send(desk, data).content.decode()
+    data = packed({f"{block}.lora_down.weight": [4, 1024], f"{block}.lora_up.weight": [320, 4]})
+    assert "Stable Diffusion 2" in send(desk, data).content.decode()
+
+
+def of_z_image(module: str = "attention.to_q") -> bytes:
+    """A LoRA as ai-toolkit writes it for Z-Image."""
+    return packed(peft(f"diffusion_model.layers.0.{module}", 3840, 3840))
+
+
+def unsaid() -> bytes:
+    """A LoRA that may be for Flux.1 or for Qwen-Image."""
+    return packed(peft("transformer.transformer_blocks.7.attn.to_k", 3072, 3072))
+
+
+def test_a_lora_of_another_family_becomes_a_style_for_that_model(desk: Client) -> None:
+    row = brought(desk, of_z_image(), "glow.safetensors")
+    html = desk.get(row.get_absolute_url()).content.decode()
+    assert "for Z-Image" in html and "changes the model" in html
+    desk.post(row.get_absolute_url(), values(row, licence="mine"))
+    style = Style.objects.get()
+    assert (style.family, style.family_title, style.versions.get().family) == ("z-image", "Z-Image", "z-image")
+
+
+def test_a_lora_that_does_not_tell_its_model_says_how_to_choose_it(desk: Client) -> None:
+    row = brought(desk, unsaid(), "lost.safetensors")
+    assert "It does not tell for which model it was made." in desk.get(row.get_absolute_url()).content.decode()
+    desk.post(row.get_absolute_url(), values(row))
+    assert Style.objects.get().family == "unknown"
+
+
+def test_versions_of_a_style_are_for_one_model(desk: Client, curator: User) -> None:
+    style = Style.objects.create(name="Ink", owner=curator)
+    row = brought(desk, of_z_image(), "glow.safetensors")
+    page = desk.post(row.get_absolute_url(), values(row, style=str(style.pk)))
+    assert page.status_code == 422 and "This LoRA is for Z-Image, and Ink is for SDXL." in page.content.decode()
+    assert style.versions.count() == 1
+    with pytest.raises(importing.NotTaken, match="Make another style of it"):
+        importing.confirm(row, replace(importing.proposal(row), style=style), curator)
+    Style.objects.filter(pk=style.pk).update(family="unknown")
+    desk.post(row.get_absolute_url(), values(row, style=str(style.pk)))
+    style.refresh_from_db()
+    assert (style.family, style.versions.count()) == ("z-image", 2), "the file tells what was not known"
+    silent = brought(desk, unsaid(), "lost.safetensors")
+    desk.post(silent.get_absolute_url(), values(silent, style=str(style.pk)))
+    style.refresh_from_db()
+    assert (style.family, style.versions.count()) == ("z-image", 3), "a file that does not tell takes its word"
 
 
 def test_a_file_can_be_thrown_away_again(

@@ -88,7 +88,7 @@ class GenerationTask(OftenUsed, Job):
     scheduler = models.CharField(max_length=40, default="sgm_uniform")
     denoise = models.FloatField(default=1.0)
     reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False)
-    checkpoint = models.CharField(max_length=255)
+    checkpoint = models.CharField(max_length=255)  # the first file of its recipe, the model
     lightning = models.CharField(max_length=255)  # the accelerator of its recipe; "" without one
     recipe = models.CharField(max_length=64, default=registry.DEFAULT, db_default=registry.DEFAULT)
     # What `snapshot` is made of: what it has in common with others, and its own values; or the whole of it. No other
@@ -231,6 +231,12 @@ class GenerationTask(OftenUsed, Job):
             (str(known[name].label) if name in known else name, value)
             for name, value in snapshots.fields_in(self.snapshot).items()
         ]
+
+    @property
+    def more_files(self) -> list[str]:
+        """The files of its recipe beside the model and the accelerator, such as text encoder and VAE."""
+        named = snapshots.files_in(self.snapshot).values()
+        return [name for name in named if name and name not in (self.checkpoint, self.lightning)]
 
     @cached_property
     def taken_over(self) -> PictureSettings | None:

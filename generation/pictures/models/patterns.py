@@ -85,6 +85,7 @@ _INPUTS: dict[str, tuple[str, ...]] = {
     "strength_clip": _of_loras("weight {}"),
     "text": ("positive", "negative"),
     "seed": ("seed",),
+    "noise_seed": ("seed",),
     "width": ("width",),
     "height": ("height",),
     "steps": ("steps",),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from styles.lora.file.header import Header, Tensor
 from styles.lora.structure.alphas import TrainedAlphas, read_scalar
-from styles.lora.structure.families import Family, family
+from styles.lora.structure.families import OF_STYLES, Family, family
 from styles.lora.structure.keys import MODEL, PRIOR, SKETCH, Layer, layers
 
 # The number of alphas to read; they are nearly always the same in a whole file.
@@ -179,7 +179,8 @@ def describe(
 
 
 def refusal(what: Architecture) -> str | None:
-    """A sentence on why a style cannot use the file, naming what it is instead; None for a LoRA for SDXL.
+    """A sentence on why a style cannot use the file, naming what it is instead; None for a LoRA that pictures can be
+    made with, also if it does not tell for which model it is.
 
     Also None for one of the preview engine, which is only of use there: see `Family.SKETCH`.
     """
@@ -198,10 +199,8 @@ def refusal(what: Architecture) -> str | None:
         return gettext("This is %(algorithm)s, which ComfyUI cannot load: pictures would look as without it.") % {
             "algorithm": name
         }
-    if what.family is Family.UNKNOWN:
-        return gettext("This LoRA does not say for which model it was made. Styles here are SDXL.")
-    if what.family not in (Family.SDXL, Family.SKETCH):
-        text = gettext("This LoRA is for %(model)s. Styles here are SDXL.")
+    if what.family not in (*OF_STYLES, Family.SKETCH, Family.UNKNOWN):
+        text = gettext("This LoRA is for %(model)s, with which no pictures are made here.")
         return text % {"model": what.family.label}
     return None
 

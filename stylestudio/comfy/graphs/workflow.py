@@ -99,41 +99,39 @@ def checked(nodes: Any, name: str) -> Workflow:
     return Workflow(name.removesuffix(".json"), nodes, frozenset(found | mixed), frozenset(mixed))
 
 
-def chain_loras(graph: Graph, loras: Sequence[Lora], model: Source, clip: Source) -> Graph:
+def chain_loras(graph: Graph, loras: Sequence[Lora], model: Source, clip: Source | None) -> Graph:
     """Splice `loras` into the graph, in order, titled "Style 1", "Style 2" and so on.
 
-    The first takes the outputs `model` and `clip`; all other consumers of these two get the last LoRA's outputs. Nodes
-    that stay as they are are shared with the given graph.
+    The first takes the outputs `model` and `clip`; all other consumers of these two get the last LoRA's outputs.
+    Without `clip` the LoRAs change the model alone. Nodes that stay as they are are shared with the given graph.
     """
     if not loras:
         return graph
     graph = dict(graph)
+    sources = [list(model), list(clip)] if clip else [list(model)]
     consumers = [
-        (node_id, name, value == list(model))
+        (node_id, name, sources.index(value))
         for node_id, node in graph.items()
         for name, value in node["inputs"].items()
-        if value in (list(model), list(clip))
+        if value in sources
     ]
-    last_model, last_clip = list(model), list(clip)
     number = max((int(node_id) for node_id in graph if node_id.isdecimal()), default=0)
     for index, lora in enumerate(loras, 1):
         node_id = str(number + index)
-        graph[node_id] = {
-            "class_type": "LoraLoader",
-            "inputs": {
-                "model": last_model,
-                "clip": last_clip,
-                "lora_name": lora.name,
-                "strength_model": lora.strength_model,
-                "strength_clip": lora.strength_clip,
-            },
-            "_meta": {"title": f"Style {index}"},
-        }
-        last_model, last_clip = [node_id, 0], [node_id, 1]
-    for node_id, name, is_model in consumers:
-        source = list(last_model if is_model else last_clip)
-        graph[node_id] = {**graph[node_id], "inputs": {**graph[node_id]["inputs"], name: source}}
+        graph[node_id] = {**_loader(lora, sources), "_meta": {"title": f"Style {index}"}}
+        sources = [[node_id, output] for output in range(len(sources))]
+    for node_id, name, output in consumers:
+        graph[node_id] = {**graph[node_id], "inputs": {**graph[node_id]["inputs"], name: list(sources[output])}}
     return graph
+
+
+def _loader(lora: Lora, sources: Sequence[list[Any]]) -> dict[str, Any]:
+    """The node that loads a LoRA behind a model, or behind a model and its text encoder."""
+    inputs = {"lora_name": lora.name, "strength_model": lora.strength_model}
+    if len(sources) == 1:
+        return {"class_type": "LoraLoaderModelOnly", "inputs": {"model": sources[0], **inputs}}
+    inputs["strength_clip"] = lora.strength_clip
+    return {"class_type": "LoraLoader", "inputs": {"model": sources[0], "clip": sources[1], **inputs}}
 
 
 def _mapped(value: Any, change: Callable[[str], object]) -> Any:

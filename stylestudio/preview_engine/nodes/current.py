@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from stylestudio.preview_engine.files import Files
+from stylestudio.preview_engine.nodes.families import FAMILY_NODES, PLAIN
 from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import NODES
 from stylestudio.preview_engine.nodes.training import NEW_CLASSES, combo, new_training_inputs, train
 
-PLAIN = {"is_input_list": False, "has_intermediate_output": False}
 NEWER = {
     **PLAIN,
     "output_matchtypes": None,
@@ -165,3 +165,4 @@ CONTROL = NodeClass(
     more=PLAIN,
 )
 CURRENT_CLASSES = {node.name: _today(node) for node in (*NODES.values(), *NEW_CLASSES, CONTROL)}
+CURRENT_CLASSES |= {node.name: node for node in FAMILY_NODES}

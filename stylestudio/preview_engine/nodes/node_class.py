@@ -83,7 +83,7 @@ class NodeClass:
     """
 
     name: str
-    display_name: str
+    display_name: str | None
     category: str
     inputs: Callable[[Files], InputSpecs]
     outputs: tuple[str, ...]

@@ -122,25 +122,40 @@ def _is_accelerator(lora: str) -> bool:
 
 
 def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    latent: Latent = inputs["latent_image"]
-    steps, cfg, denoise = inputs["steps"], inputs["cfg"], inputs["denoise"]
+    told = {name: inputs[name] for name in ("positive", "negative", "seed", "steps", "cfg", "denoise")}
+    return (sampled(stage, inputs["model"], inputs["latent_image"], **told),)
+
+
+def sampled(
+    stage: Stage,
+    model: Model,
+    latent: Latent,
+    *,
+    positive: str,
+    negative: str,
+    seed: int,
+    steps: int,
+    cfg: float,
+    denoise: float,
+) -> Latent:
+    """The latent after sampling: a sketch for each of its pictures, and all steps told."""
     if denoise == 0:
-        return (latent,)
+        return latent
     references = latent.decode(stage.painter) if latent.drawn or latent.encoded else ()
     briefs = [
         Brief(
-            prompt=inputs["positive"],
+            prompt=positive,
             # Without guidance the negative prompt has no effect, as in the real sampler.
-            negative="" if cfg == 1.0 else inputs["negative"],
-            seed=(inputs["seed"] + place) % SEED_COUNT,
+            negative="" if cfg == 1.0 else negative,
+            seed=(seed + place) % SEED_COUNT,
             width=latent.width,
             height=latent.height,
             steps=steps,
             cfg=cfg,
-            styles=tuple(lora for lora in inputs["model"].loras if not _is_accelerator(lora[0])),
+            styles=tuple(lora for lora in model.loras if not _is_accelerator(lora[0])),
             reference=references[place].convert("RGB") if references else None,
             denoise=denoise,
-            learned=inputs["model"].learned,
+            learned=model.learned,
         )
         for place in range(latent.batch)
     ]
@@ -150,7 +165,7 @@ def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
         sketches.append(stage.painter.draw(brief))
     for step in range(1, steps + 1):
         stage.step(step, steps, lambda step=step: stage.painter.develop(sketches[0], briefs[0], step))  # type: ignore[misc]
-    return (Latent(latent.width, latent.height, latent.batch, drawn=tuple(zip(sketches, briefs, strict=True))),)
+    return Latent(latent.width, latent.height, latent.batch, drawn=tuple(zip(sketches, briefs, strict=True)))
 
 
 def _decode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +13,12 @@ from pytest_django import Settings
 
 from generation.engines import diagnostics, roster
 from generation.engines.models import Engine
+from generation.recipes import registry
 from stylestudio.models import Worker
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
 from stylestudio.processes.doctor import Finding
+from tests.comfy.graphs.strict import recorded_infos
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +38,30 @@ def look(settings: Settings, preview: PreviewThread) -> Callable[..., list[Findi
 def test_a_whole_engine_is_well(look: Callable[..., list[Finding]], preview: PreviewThread) -> None:
     found = look(preview.url)
     assert all(finding.well for finding in found), found
-    assert [finding.name for finding in found][1:] == ["Checkpoint", "Lightning file", "Training nodes"]
+    named = [finding.name for finding in found][1:]
+    assert named == ["Checkpoint", "Lightning file", "Other recipes", "Training nodes"]
+    assert all(str(recipe.title) in found[3].state for recipe in list(registry.shipped().values())[1:])
     assert preview.url in found[0].name
+
+
+def test_what_a_recipe_would_need_is_told_with_its_folders_and_is_no_fault(
+    look: Callable[..., list[Finding]], preview: PreviewThread, settings: Settings
+) -> None:
+    settings.RECIPE_FILES = ["chroma.vae=mine/ae.safetensors", "chroma.text_encoder=t5.safetensors"]
+    [told] = [finding for finding in look(preview.url) if finding.name == "Recipe Chroma"]
+    assert told.well
+    assert told.state == "would need models/text_encoders/t5.safetensors, models/vae/mine/ae.safetensors there"
+
+
+def test_an_older_engine_is_well_without_the_nodes_of_newer_recipes(
+    look: Callable[..., list[Finding]], preview: PreviewThread
+) -> None:
+    infos = recorded_infos()
+    del infos["Flux2Scheduler"]
+    preview.troubles.add(Answer("/object_info", "GET", 200, json.dumps(infos), "application/json"))
+    found = {finding.name: finding for finding in look(preview.url)}
+    assert found["Recipe Flux.2 Klein 4B"].well and "the node Flux2Scheduler" in found["Recipe Flux.2 Klein 4B"].state
+    assert "Flux.2" not in found["Other recipes"].state and "Picture nodes" not in found
 
 
 def test_missing_files_are_named_with_the_folder_and_the_setting(

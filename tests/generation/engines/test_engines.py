@@ -24,7 +24,7 @@ from generation.pictures import engine_cards
 from generation.pictures.models import EnginePrompt
 from stylestudio.live import publisher
 from stylestudio.models import Worker
-from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.options import MODELS, Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
 
@@ -169,7 +169,9 @@ def test_a_probe_says_what_an_engine_is_and_has(calm: PreviewThread, said: list[
     engine.refresh_from_db()
     assert (engine.health, engine.trouble) == (Health.OK, "")
     assert engine.engine_version and engine.latency_ms is not None and engine.checked_at
-    assert engine.checkpoints == ["sd_xl_base_1.0.safetensors"]
+    assert "sd_xl_base_1.0.safetensors" in engine.checkpoints
+    there = {folder: getattr(engine, folder) for folder in ("diffusion_models", "text_encoders", "vae")}
+    assert there == {folder: list(MODELS[folder]) for folder in there}
     assert "sdxl_lightning_4step_lora.safetensors" in engine.loras
     assert "engines" in said
 

@@ -80,16 +80,26 @@ def test_a_style_takes_what_the_file_tells_and_leaves_the_file_where_it_is(
 def test_a_file_without_metadata_becomes_a_style_by_its_name(stocked: Engine, curator: User) -> None:
     [version], refused = unclaimed_loras.make_styles(["sub/new <1>.safetensors"], curator)
     assert (version.style.name, version.triggers, refused) == ("new <1>", [], [])
+    assert version.style.family == "unknown", "a curator chooses it"
 
 
-@pytest.mark.parametrize("base", ["sd_v1", "flux1", "sd_v2_768_v"])
-def test_what_was_made_for_another_model_is_refused_with_its_name(
-    stocked: Engine, preview: PreviewThread, curator: User, client: Client, base: str
+@pytest.mark.parametrize(("base", "family"), [("sdxl_1.0", "sdxl"), ("flux1", "flux"), ("zimage", "z-image")])
+def test_a_style_is_for_the_model_that_the_file_names(
+    stocked: Engine, preview: PreviewThread, curator: User, base: str, family: str
+) -> None:
+    told(preview, ss_base_model_version=base)
+    [version], _refused = unclaimed_loras.make_styles(["sub/new <1>.safetensors"], curator)
+    assert version.style.family == family
+
+
+@pytest.mark.parametrize(("base", "title"), [("sd_v2_768_v", "Stable Diffusion 2.x"), ("wan_2.1", "Wan")])
+def test_what_was_made_for_a_model_without_pictures_is_refused_with_its_name(
+    stocked: Engine, preview: PreviewThread, curator: User, client: Client, base: str, title: str
 ) -> None:
     told(preview, ss_base_model_version=base)
     client.force_login(curator)
     page = client.post(reverse("generation:found-loras"), {"name": ["sub/new <1>.safetensors"]})
-    assert page.status_code == 422 and f"was made for {base}. Styles here are SDXL." in page.content.decode()
+    assert page.status_code == 422 and f"was made for {title}, with which no" in page.content.decode()
     assert Style.objects.count() == 1
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from generation.engines import listings
 from generation.engines.models import Engine
 from generation.ordering import availability
 from generation.ordering.availability import Outlook
+from generation.pictures import graphs
+from generation.recipes import registry
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +41,35 @@ def test_what_one_engine_lacks_is_named_with_the_folder_it_belongs_into() -> Non
     Engine.objects.update(checkpoints=[], loras=["ink.st"])
     [problem] = availability.outlook(FILES).problems
     assert problem == "Solo does not have the checkpoint base.st. Put it into models/checkpoints there."
+
+
+@pytest.mark.parametrize("folder", ["diffusion_models", "text_encoders", "vae"])
+def test_files_of_every_folder_are_known_and_missed(folder: str) -> None:
+    files = [(folder, "sub/a.st")]
+    solo = engine("Solo")
+    assert availability.outlook(files).problems == [
+        f"Solo does not have the file sub/a.st. Put it into models/{folder} there."
+    ]
+    Engine.objects.filter(pk=solo.pk).update(**{folder: ["sub\\a.st"]})
+    assert availability.outlook(files) == Outlook()
+    listings.forget_file(solo, folder, "sub/a.st")
+    assert getattr(Engine.objects.get(), folder) == []
+
+
+def test_a_recipe_says_each_of_its_files_that_no_engine_has_and_a_node_that_is_not_there() -> None:
+    engine("Solo", vae=["ae.safetensors"])
+    told = availability.lacking(registry.named("z-image-turbo"))
+    assert [re.findall(r"(\S+\.safetensors).*(models/\w+)", words)[0] for words in told] == [
+        ("z_image_turbo_bf16.safetensors", "models/diffusion_models"),
+        ("qwen_3_4b.safetensors", "models/text_encoders"),
+    ]
+    klein = registry.named("flux2-klein")
+    has = {file.folder: [file.name] for file in klein.files.values()}
+    Engine.objects.update(**has, node_classes=sorted(graphs.every_class() - {"Flux2Scheduler"}))
+    [words] = availability.lacking(klein)
+    assert words.startswith(
+        "Solo (ComfyUI 0.3.60) cannot make these pictures. It does not know the node Flux2Scheduler"
+    )
 
 
 def test_what_no_engine_has_is_named_with_all_of_them() -> None:

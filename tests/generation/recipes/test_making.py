@@ -84,8 +84,14 @@ def test_the_preview_engine_makes_pictures_by_every_shipped_recipe(
     start = {"reference": reference_of(ada), "denoise": 0.5} if mode == "image" else {}
     task = made(orders.place(order(recipe, negative="fog", **start), ada))
     assert (task.status, task.recipe, task.mode) == (Status.COMPLETED, name, mode), task.error
-    told = sent(task)["KSampler"]
+    told = {name: value for inputs in sent(task).values() for name, value in inputs.items()}
     assert (told["steps"], told["sampler_name"]) == (recipe.defaults["steps"], recipe.defaults["sampler"])
+    if mode == "image":
+        assert 0.5 in [inputs.get("denoise") for inputs in sent(task).values()]
+    assert task.checkpoint == next(iter(registry.files_of(recipe).values()))
+    assert bool(task.scheduler) == ("scheduler" in recipe.fields) and bool(task.negative) == (
+        "negative" in recipe.fields
+    )
     assert task.snapshot["recipe"] == {"name": name, "version": 1, "sha256": recipe.sha256}
     assert set(task.snapshot["files"]) == set(recipe.files)
     assert KeptRecipe.objects.get(pk=recipe.sha256).document == recipe.document

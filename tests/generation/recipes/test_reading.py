@@ -23,6 +23,11 @@ from tests.comfy.graphs.strict import complaints
 RECORDED = Path(__file__).parents[2] / "comfy" / "recordings" / "v0.33.0" / "object_info.json"
 RECIPES = list(registry.shipped().values())
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+LOADERS = (
+    ("CheckpointLoaderSimple", "ckpt_name"), ("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"),
+    ("VAELoader", "vae_name"), ("LoraLoader", "lora_name"), ("LoraLoaderModelOnly", "lora_name"),
+    ("LoadImage", "image"),
+)  # fmt: skip
 GIVEN = {"positive": "a fox", "width": 64, "height": 64, "seed": 1, "filename_prefix": "a", "reference": "a.png"}
 
 
@@ -44,10 +49,8 @@ def test_a_shipped_recipe_is_named_like_its_folder_and_speaks_both_languages(rec
 def test_the_newest_comfyui_accepts_the_graphs_of_a_shipped_recipe(recipe: Recipe) -> None:
     infos = json.loads(RECORDED.read_text("utf-8"))["classes"]
     files = [*registry.files_of(recipe).values(), "ink.safetensors", "a.png"]
-    for name, place in (("CheckpointLoaderSimple", "ckpt_name"), ("LoadImage", "image")):
+    for name, place in LOADERS:
         infos[name]["input"]["required"][place] = [files, {}]
-    for name in ("LoraLoader", "LoraLoaderModelOnly"):
-        infos[name]["input"]["required"]["lora_name"] = [files, {}]
     for mode in recipe.graphs:
         assert not complaints(wiring.adapt(built(recipe, mode), infos, strict=True), infos), mode
 
@@ -73,10 +76,28 @@ def test_any_text_reaches_the_engine_unchanged_in_every_text_of_every_recipe(rec
 
 @every_recipe
 def test_styles_come_after_the_accelerator_and_before_everything_that_uses_the_model(recipe: Recipe) -> None:
-    graph = built(recipe, "text")
-    style, sampler = graph["9"], next(node for node in graph.values() if node["class_type"] == "KSampler")
-    assert style["inputs"]["model"] == list(recipe.slots.model) and style["inputs"]["clip"] == list(recipe.slots.clip)
-    assert sampler["inputs"]["model"] == ["9", 0]
+    model, clip = list(recipe.slots.model), list(recipe.slots.clip) if recipe.slots.clip else None
+    for mode in recipe.graphs:
+        graph = built(recipe, mode)
+        [(number, style)] = [item for item in graph.items() if item[1]["_meta"]["title"] == "Style 1"]
+        assert (style["inputs"]["model"], style["inputs"].get("clip")) == (model, clip)
+        plain = recipe.build(mode, {**GIVEN, **recipe.defaults}, registry.files_of(recipe), [])
+        for source, behind in ((model, [number, 0]), (clip, [number, 1])):
+            takers = [(node, name) for node, told in plain.items() for name in told["inputs"]
+                      if source and told["inputs"][name] == source]  # fmt: skip
+            assert all(graph[node]["inputs"][name] == behind for node, name in takers) and (takers or not source)
+
+
+def test_a_recipe_whose_styles_change_the_model_alone_chains_them_there() -> None:
+    recipe = registry.named("z-image-turbo")
+    loras = [("ink.safetensors", 0.8), ("wash.safetensors", 0.4)]
+    graph = recipe.build("text", {**GIVEN, **recipe.defaults}, registry.files_of(recipe), loras)
+    first, second = (graph[number] for number in ("11", "12"))
+    assert first["class_type"] == second["class_type"] == "LoraLoaderModelOnly"
+    assert first["inputs"] == {"model": ["1", 0], "lora_name": "ink.safetensors", "strength_model": 0.8}
+    assert second["inputs"] == {"model": ["11", 0], "lora_name": "wash.safetensors", "strength_model": 0.4}
+    assert graph["6"]["inputs"]["model"] == ["12", 0], "what spreads the steps comes behind the styles"
+    assert graph["4"]["inputs"]["clip"] == ["2", 0]
 
 
 def test_clip_skip_is_told_to_the_engine_as_it_counts() -> None:
@@ -115,6 +136,11 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (at("recipe", "version"), 0, "version is less than 1"),
         (at("recipe", "shapes"), ["1000x1001"], "multiples of 8"),
         (at("recipe", "files", "checkpoint", "folder"), "../../etc", "folder is '../../etc'"),
+        (
+            at("recipe", "files", "checkpoint", "folder"),
+            "clip_vision",
+            "it can be checkpoints, loras, diffusion_models",
+        ),
         (at("recipe", "files", "checkpoint", "setting"), "STYLESTUDIO_SECRET", "setting is 'STYLESTUDIO_SECRET'"),
         (at("recipe", "files", "accelerator", "placeholder"), "seed", "placeholder seed, which is taken"),
         (at("recipe", "fields", 1, "default"), 99, "default is 99, which the field itself does not take"),

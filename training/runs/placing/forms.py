@@ -42,7 +42,7 @@ def trainable(user: User) -> StyleQuerySet:
     if roster.preview_serves():
         learned = Q(trainings__isnull=False) | Q(versions__family=Family.SKETCH)
         return styles.filter(learned, preview_only=True).distinct().order_by("name")
-    return styles.filter(preview_only=False).order_by("name")
+    return styles.filter(preview_only=False, family=Family.SDXL).order_by("name")
 
 
 @once_a_page
@@ -148,7 +148,8 @@ class TrainingForm(StudioForm):
         required=False,
         widget=forms.TextInput({"list": "bases"}),
         help_text=_(
-            "Train on SDXL base, never on a Lightning checkpoint: the style is used with Lightning afterwards."
+            "Trainings are for SDXL only. Train on SDXL base, never on a Lightning checkpoint: the style is used with "
+            "Lightning afterwards."
         ),
     )
     seed = forms.IntegerField(

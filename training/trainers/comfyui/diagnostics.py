@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from django.utils.translation import gettext as _
 
@@ -14,7 +14,7 @@ from training.runs.parameters import SETTINGS
 from training.trainers.comfyui import graph
 
 
-def look(version: str, nodes: NodeFacts) -> Iterable[Finding]:
+def look(version: str, nodes: NodeFacts, _files: Mapping[str, Collection[str]]) -> Iterable[Finding]:
     """Whether they are present, can be wired, and which settings they lack."""
     title = _("Training nodes")
     if absent := graph.absent(nodes.classes):

@@ -252,7 +252,7 @@ def test_one_training_node_that_is_gone_is_named_and_not_taken_for_all_of_them(
     engine.node_classes = [name for name in engine.node_classes if name != gone]
     told = obstacle(engine)
     assert gone in told and "has no training nodes" not in told
-    (finding,) = trainings.look("0.44.0", node_facts.NodeFacts(frozenset(engine.node_classes), engine.node_infos))
+    (finding,) = trainings.look("0.44.0", node_facts.NodeFacts(frozenset(engine.node_classes), engine.node_infos), {})
     assert gone in finding.state and not finding.well
 
 
