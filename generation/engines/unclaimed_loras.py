@@ -91,11 +91,12 @@ class MetadataReader:
 
 
 def make_styles(
-    names: Iterable[str], user: User, *, accelerators: bool = False
+    names: Iterable[str], user: User, *, accelerators: bool = False, otherwise: Family = Family.SDXL
 ) -> tuple[list[StyleVersion], list[str]]:
     """Make styles of the LoRAs with these names. Returns them, and a sentence for each one refused.
 
-    What looks like an accelerator is refused with such a sentence, unless `accelerators` is set.
+    What looks like an accelerator is refused with such a sentence, unless `accelerators` is set. `otherwise`: what
+    those fit whose metadata does not say it; an engine does not tell the keys of a file.
     """
     wanted, asking = set(distinct(names)), MetadataReader()
     made, refused = [], []
@@ -107,7 +108,7 @@ def make_styles(
             try:
                 if looks and not accelerators:
                     raise NotTaken(f"{found.name}: {importing.accelerator_words(looks.name, looks.sign)}")
-                made.append(_make_style(found, facts, family_said(metadata) or Family.UNKNOWN, user))
+                made.append(_make_style(found, facts, family_said(metadata) or otherwise, user))
             except NotTaken as error:
                 refused.append(str(error))
     return made, refused

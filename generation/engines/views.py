@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from generation.engines import installs, roster, unclaimed_loras
 from generation.engines.models import Engine
+from styles.lora import OF_STYLES, Family
 from styles.models import StyleVersion
 from stylestudio.comfy.file_names import canonical
 from stylestudio.jobs.presses import once
@@ -56,8 +57,12 @@ def found_loras(request: StudioRequest) -> HttpResponse:
     require_curator(request.user)
     if request.method != "POST":
         return render(request, "generation/engines/found_loras.html", _found_page(request))
+    asked = request.POST.get("otherwise", "")
     made, refused = unclaimed_loras.make_styles(
-        request.POST.getlist("name"), request.user, accelerators="accelerators" in request.POST
+        request.POST.getlist("name"),
+        request.user,
+        accelerators="accelerators" in request.POST,
+        otherwise=Family(asked) if asked in OF_STYLES else Family.SDXL,
     )
     if made:
         said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
@@ -76,7 +81,7 @@ def _found_page(request: StudioRequest) -> dict[str, Any]:
     every = unclaimed_loras.unused()
     fitting = [one for one in every if all(word in one.name.lower() for word in canonical(words).lower().split())]
     page = Paginator(fitting, FOUND_PAGE).get_page(request.GET.get("page"))
-    return {"page": page, "words": words, "total": len(every)}
+    return {"page": page, "words": words, "total": len(every), "families": OF_STYLES}
 
 
 @require_GET

@@ -80,7 +80,15 @@ def test_a_style_takes_what_the_file_tells_and_leaves_the_file_where_it_is(
 def test_a_file_without_metadata_becomes_a_style_by_its_name(stocked: Engine, curator: User) -> None:
     [version], refused = unclaimed_loras.make_styles(["sub/new <1>.safetensors"], curator)
     assert (version.style.name, version.triggers, refused) == ("new <1>", [], [])
-    assert version.style.family == "unknown", "a curator chooses it"
+    assert version.style.family == "sdxl"
+
+
+def test_a_curator_says_what_files_without_metadata_fit(stocked: Engine, curator: User, client: Client) -> None:
+    client.force_login(curator)
+    wanted = {"name": ["sub/new <1>.safetensors"], "otherwise": "z-image"}
+    page = client.post(reverse("generation:found-loras"), wanted, follow=True)
+    assert page.status_code == 200
+    assert Style.objects.get(name="new <1>").family == "z-image"
 
 
 @pytest.mark.parametrize(("base", "family"), [("sdxl_1.0", "sdxl"), ("flux1", "flux"), ("zimage", "z-image")])

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from generation.engines import roster, unclaimed_loras
 from generation.engines.models import Engine
 from generation.engines.unclaimed_loras import FoundLora
+from styles.lora import OF_STYLES, Family
 from stylestudio.comfy.file_names import distinct
 from stylestudio.live.terminal import plain_words
 from stylestudio.people.command_users import NobodyFound, person_for_command
@@ -36,10 +37,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--as-style", action="store_true", help="with --make, also of what looks like an accelerator"
         )
+        parser.add_argument(
+            "--family",
+            choices=[family.value for family in OF_STYLES],
+            default=Family.SDXL.value,
+            help="with --make, what those fit whose files do not say it (default: sdxl)",
+        )
         parser.add_argument("--user", help="whose styles they are (default: the first owner)")
 
     def handle(
-        self, *args: Any, names: list[str], make: bool, as_style: bool, user: str | None, **options: Any
+        self, *args: Any, names: list[str], make: bool, as_style: bool, family: str, user: str | None, **options: Any
     ) -> None:
         """Write one line per file. The exit code is 1 if a file was refused."""
         try:
@@ -57,14 +64,16 @@ class Command(BaseCommand):
                 if not names or any(fnmatch(one.name, name) for name in patterns)
             ]
             if owner:
-                self._make(chosen, owner, as_style)
+                self._make(chosen, owner, as_style, Family(family))
             else:
                 for one in chosen:
                     having = ", ".join(str(engine) for engine in one.engines)
                     self.stdout.write(plain_words(f"{one.name}  ({having})"))
 
-    def _make(self, chosen: list[FoundLora], owner: User, as_style: bool) -> None:
-        made, refused = unclaimed_loras.make_styles([one.name for one in chosen], owner, accelerators=as_style)
+    def _make(self, chosen: list[FoundLora], owner: User, as_style: bool, family: Family) -> None:
+        made, refused = unclaimed_loras.make_styles(
+            [one.name for one in chosen], owner, accelerators=as_style, otherwise=family
+        )
         for version in made:
             self.stdout.write(plain_words(f"{version}: {version.lora_name}"))
             if version.proposed_words:
