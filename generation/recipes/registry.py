@@ -1,4 +1,4 @@
-"""Finding recipes: those that come with the studio, and the versions that earlier pictures were made by."""
+"""Finding recipes: those that come with the studio, its own, and the versions that earlier pictures were made by."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 from django.conf import settings
 
 from generation.recipes import reading
-from generation.recipes.models import KeptRecipe
+from generation.recipes.models import KeptRecipe, OwnVersion
 from generation.recipes.recipe import File, Recipe
 from stylestudio.comfy.file_names import canonical
+from stylestudio.edge.page_memory import once_a_page
 
 FOLDER = Path(__file__).parent / "shipped"
 # What pictures are made by if nothing else is said, and what every studio made them by before there were recipes.
 DEFAULT = "sdxl-lightning"
+OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 
 
 class RecipeGone(ValueError):
@@ -34,14 +36,29 @@ def _found(folder: Path) -> Mapping[str, Recipe]:
     return {recipe.name: recipe for recipe in sorted(found, key=lambda recipe: recipe.name != DEFAULT)}
 
 
+def current() -> Mapping[str, Recipe]:
+    """What can be chosen: the shipped recipes, then the studio's own that are published, by name. One question."""
+    own = (_kept(sha256) for sha256 in _published())
+    return {**shipped(), **{recipe.name: recipe for recipe in own}}
+
+
+@once_a_page
+def _published() -> tuple[str, ...]:
+    return tuple(OwnVersion.objects.published().order_by("recipe__name").values_list("sha256", flat=True))
+
+
 def default() -> Recipe:
     """The recipe of orders that name none."""
     return shipped()[DEFAULT]
 
 
 def named(name: object) -> Recipe:
-    """The current version of a recipe; the default one for a name that is not known any more."""
-    return shipped().get(str(name)) or default()
+    """The current version of a recipe; the default one for a name that is not known any more. No question for a
+    shipped one.
+    """
+    if recipe := shipped().get(str(name)):
+        return recipe
+    return current().get(str(name)) or default() if str(name).startswith(OWN) else default()
 
 
 def of(snapshot: Mapping[str, Any]) -> Recipe:
@@ -53,7 +70,7 @@ def of(snapshot: Mapping[str, Any]) -> Recipe:
     return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _kept(sha256: str) -> Recipe:
     try:
         return reading.read(KeptRecipe.objects.get(pk=sha256).document)
