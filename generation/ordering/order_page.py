@@ -20,7 +20,7 @@ from generation.ordering.orders import COLUMNS, Ingredient, Order
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
-from generation.recipes.recipe import Recipe
+from generation.recipes.recipe import Field, Recipe
 from styles.models import Preset, Style
 from stylestudio import __version__
 from stylestudio.templatetags.studio import about
@@ -124,7 +124,10 @@ def around(form: OrderForm) -> dict[str, Any]:
         "made_by": form.made_by,
         "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
         "is_muted": form.made_by.is_muted(values.get("cfg")),
-        "more_fields": [form[name] for name in form.made_by.fields if name not in COLUMNS],
+        "main_fields": [form[name] for name, each in form.made_by.fields.items() if _is_main(name, each)],
+        "more_fields": [
+            form[name] for name, each in form.made_by.fields.items() if name not in COLUMNS and each.advanced
+        ],
         "styles": styles,
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
         "other_styles": _other_styles(first, styles),
@@ -144,6 +147,11 @@ def around(form: OrderForm) -> dict[str, Any]:
         **references.shown(reference, form.user),
         "request_id": uuid.uuid4(),
     }
+
+
+def _is_main(name: str, field: Field) -> bool:
+    """Whether a setting stands in the form itself. The strength of change stands beside the reference."""
+    return not field.advanced and name != "denoise"
 
 
 def other_styles(user: User, shown: set[int]) -> list[StyleChoice]:
@@ -259,6 +267,12 @@ def readiness(
     problems = [
         Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit(recipe))
     ]
+    if mode not in recipe.graphs:
+        words = _("%s cannot start from a picture.") if mode == "image" else _("%s starts from a picture. Choose one.")
+        problems.append(Problem(words % recipe.title, "#mode", "mode"))
+    if order.mix and not recipe.takes_styles:
+        words = _("%s takes no styles. Take them out, or choose another recipe.")
+        problems.append(Problem(words % recipe.title, "#mix", "style"))
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]

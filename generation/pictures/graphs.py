@@ -91,6 +91,12 @@ def _lacks_in(infos: str, _hashes: frozenset[str]) -> dict[str, Lack]:
     return {sha256: each for sha256, each in found.items() if each is not None}
 
 
+def absent(engine: Engine, recipe: Recipe) -> list[str]:
+    """The node classes of a recipe that an engine lacks; none as long as it has not told which it has."""
+    needed = {kind for mode in recipe.graphs for kind in recipe.classes(mode)}
+    return sorted(needed - {*engine.node_classes}) if engine.node_classes else []
+
+
 def warmth(task: GenerationTask) -> str:
     """A key of the files that the engine has in memory after this task: with equal keys nothing has to be loaded."""
     return hashlib.sha256(repr(files(task)).encode()).hexdigest()

@@ -22,6 +22,7 @@ GIVEN: Mapping[str, str] = {
     "reference": "picture",
     "braces": "text",
 }
+OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 BRACES = "{{"  # what `braces` always stands for, so that a graph may contain it
 # A placeholder of these types is a whole input, never a part of a longer text.
 WHOLE = frozenset({"integer", "number", "choice", "picture", "file"})
@@ -142,6 +143,11 @@ class Recipe:
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
     @property
+    def is_own(self) -> bool:
+        """Whether it was made in this studio, and did not come with it."""
+        return self.name.startswith(OWN)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What a snapshot says of it."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
@@ -173,7 +179,8 @@ class Recipe:
         """The graph of one picture. `values` are those of GIVEN and of the fields, `files` names by role, `loras` names
         and weights of styles. Raises GraphError if something is missing.
         """
-        known = {"braces": BRACES, **values, **{each.placeholder: files[role] for role, each in self.files.items() if role in files}}
+        named = {each.placeholder: files[role] for role, each in self.files.items() if role in files}
+        known = {"braces": BRACES, **values, **named}
         for name, each in self.fields.items():
             if each.factor != 1 and name in known:
                 known[name] = known[name] * each.factor

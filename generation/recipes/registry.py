@@ -11,14 +11,13 @@ from django.conf import settings
 
 from generation.recipes import reading
 from generation.recipes.models import KeptRecipe, OwnVersion
-from generation.recipes.recipe import File, Recipe
+from generation.recipes.recipe import OWN, File, Recipe
 from stylestudio.comfy.file_names import canonical
 from stylestudio.edge.page_memory import once_a_page
 
 FOLDER = Path(__file__).parent / "shipped"
 # What pictures are made by if nothing else is said, and what every studio made them by before there were recipes.
 DEFAULT = "sdxl-lightning"
-OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 
 
 class RecipeGone(ValueError):
@@ -68,6 +67,11 @@ def of(snapshot: Mapping[str, Any]) -> Recipe:
         return default()
     current = shipped().get(facts["name"])
     return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
+
+
+def version(sha256: str) -> Recipe:
+    """The version with this hash, which is kept. Raises RecipeGone."""
+    return _kept(sha256)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from generation.recipes.own.usual_words import words_for
 from generation.recipes.recipe import BRACES
 from stylestudio.comfy.graphs.workflow import Source
 
+FAMILY = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 OTHER = "other"  # the family of a model that no style fits
 MOST_FIELDS = 40
 SHAPES = (
@@ -151,12 +152,10 @@ def added(flow: Workflow, shape: Shape, keys: Sequence[str]) -> Shape:
     """The shape with these values in the form too, as further settings at its end."""
     there = {each.at for each in shape.fields}
     new = [
-        Decision(spot.key, USES[spot.type][-2] if len(USES[spot.type]) > 1 else USES[spot.type][0], words_for(spot),
-                 spot.default, spot.least, spot.most)
+        Decision(spot.key, "advanced", words_for(spot), spot.default, spot.least, spot.most)
         for spot in flow.spots(needed(flow, shape.output))
-        if spot.key in keys and spot.key not in there and spot.is_offered
-    ]  # fmt: skip
-    new = [replace(each, use="advanced") if each.use in GIVEN_USES and each.use != "reference" else each for each in new]
+        if spot.key in keys and spot.key not in there and spot.is_offered and spot.type != "picture"
+    ]
     return replace(shape, fields=(*shape.fields, *new))
 
 
@@ -170,9 +169,11 @@ def document(flow: Workflow, shape: Shape, name: str, version: int) -> dict[str,
     decided = [each for each in shape.fields if each.at in spots]
     _check(spots, decided)
     mode = "image" if any(each.use == "reference" for each in decided) else "text"
-    places, fields = _fields(spots, decided, mode)
+    names, fields = _fields(spots, decided, mode)
+    places: dict[str, Any] = {at: f"{{{{{name}}}}}" for at, name in names.items()}
     files = _files(flow, keys)
-    graph = _graph(flow, shape.output, keys, places, files)
+    fixed = {each.at: each.default for each in decided if each.use == "fixed"}
+    graph = _graph(flow, shape.output, keys, places | {at: _literal(value) for at, value in fixed.items()}, files)
     used = {name for each in graph.values() for name in _names_in(each["inputs"])}
     slots = _slots(shape, keys, decided, spots, mode)
     recipe = {
@@ -278,7 +279,7 @@ def _file(role: str, each: FileSpot) -> dict[str, Any]:
 
 
 def _graph(
-    flow: Workflow, output: str, keys: set[str], places: Mapping[str, str], files: Mapping[str, FileSpot]
+    flow: Workflow, output: str, keys: set[str], places: Mapping[str, Any], files: Mapping[str, FileSpot]
 ) -> dict[str, Any]:
     """The graph with placeholders: only what the picture needs, saved by one node as one picture."""
     by_file = {(each.folder, each.name): f"{{{{file_{role}}}}}" for role, each in files.items()}
@@ -291,8 +292,8 @@ def _graph(
             if known and name not in known and "." not in name:
                 continue  # what only the page of ComfyUI wrote there
             file = flow.file_at(key, name, value)
-            if place := places.get(f"{key}/{name}"):
-                inputs[name] = f"{{{{{place}}}}}"
+            if (at := f"{key}/{name}") in places:
+                inputs[name] = places[at]
             elif file and (file.folder, file.name) in by_file:
                 inputs[name] = by_file[file.folder, file.name]
             elif name == "batch_size" and isinstance(value, int):

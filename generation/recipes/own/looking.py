@@ -1,4 +1,4 @@
-"""What a workflow has: what can be filled, which nodes give pictures, where styles can be chained, which files it needs.
+"""What a workflow has: values to fill, nodes that give pictures, places for styles, and the files it needs.
 
 Everything is told by type and name from what an engine says of its classes; without that, by the values themselves.
 """
@@ -64,8 +64,10 @@ class Spot:
     type: str  # text, integer, number, choice, switch or picture
     default: Any
     role: str = ""
-    least: float | None = None
+    least: float | None = None  # ends that make sense
     most: float | None = None
+    lowest: float | None = None  # what the engine takes
+    highest: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
     is_offered: bool = True
@@ -249,18 +251,22 @@ class Workflow:
         settings = entry.settings if entry else {}
         role = self._role(key, name)
         if role == "seed":
-            return Spot(**told, type="integer", role=role, least=0, most=MOST_NUMBER, step=1)
+            return Spot(
+                **told, type="integer", role=role, least=0, most=MOST_NUMBER, lowest=0, highest=MOST_NUMBER, step=1
+            )
         usual = _usual_ends(role, value)
         try:
             read = float if is_real else int
-            least = max(read(settings.get("min", usual[0])), usual[0] if role else -MOST_NUMBER)
-            most = min(read(settings.get("max", usual[1])), usual[1] if role else MOST_NUMBER)
+            lowest = max(read(settings.get("min", -MOST_NUMBER)), -MOST_NUMBER)
+            highest = min(read(settings.get("max", MOST_NUMBER)), MOST_NUMBER)
             step = read(settings.get("step", 0)) or (0.01 if is_real else 1)
             value = read(value)
         except (TypeError, ValueError, OverflowError):
             return None
         told |= {"default": value}
-        least, most = min(least, value), max(most, value)
+        lowest, highest = min(lowest, value), max(highest, value)
+        told |= {"lowest": lowest, "highest": highest}
+        least, most = max(lowest, min(read(usual[0]), value)), min(highest, max(read(usual[1]), value))
         kind = "number" if is_real else "integer"
         return Spot(**told, type=kind, role=role, least=least, most=most, step=step)
 
@@ -285,7 +291,7 @@ class Workflow:
         if name in _SEEDS:
             return "seed"
         if name in _SIDES:
-            is_empty = kind.startswith("Empty") or "LatentSize" in kind or "Latent" in kind and "Empty" in kind
+            is_empty = kind.startswith("Empty") or "LatentSize" in kind or ("Latent" in kind and "Empty" in kind)
             return name if is_empty else ""
         if name in _COLUMNS:
             return _COLUMNS[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,16 +61,15 @@ def take(data: bytes) -> Taken:
     if texts:
         if "prompt" not in texts and "workflow" not in texts:
             raise NotTaken(_("No workflow is in this picture. ComfyUI writes it into the pictures that it saves."))
-        saved = _table(_parsed(texts["workflow"])) if "workflow" in texts else {}
+        saved = _table(parsed(texts["workflow"])) if "workflow" in texts else {}
         if "prompt" not in texts:
             return of_document(saved)
-        return of_document(_parsed(texts["prompt"]), saved)
+        return of_document(parsed(texts["prompt"]), saved)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        words = _("This is no workflow. Take a JSON file that ComfyUI exported, or a PNG or WebP that it saved.")
-        raise NotTaken(words) from error
-    return of_document(_parsed(text))
+        raise NotTaken(_no_workflow()) from error
+    return of_document(parsed(text))
 
 
 def of_document(found: Any, saved: Mapping[str, Any] | None = None) -> Taken:
@@ -83,9 +83,8 @@ def of_document(found: Any, saved: Mapping[str, Any] | None = None) -> Taken:
         saved = saved or _table(_table(extra.get("extra_pnginfo")).get("workflow"))
         document = document["prompt"]
     if isinstance(document.get("nodes"), list):
-        raise NotTaken(
-            _("This is ComfyUI's own file for its editor. In ComfyUI choose Workflow, Export (API), and take that file.")
-        )
+        words = _("This is the file of ComfyUI's editor. In ComfyUI choose Workflow, Export (API), and take that file.")
+        raise NotTaken(words)
     secrets: list[str] = list(told)
     nodes = {
         key: _node(key, node, secrets)
@@ -96,7 +95,8 @@ def of_document(found: Any, saved: Mapping[str, Any] | None = None) -> Taken:
     return Taken(nodes, tuple(dict.fromkeys(secrets)), _packages(saved or {}))
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The JSON in a text, which says nothing twice. Raises NotTaken."""
     if text.count("[") + text.count("{") > MOST_BRACKETS:
         raise NotTaken(_("The workflow has more parts than can be looked at."))
     try:
@@ -106,21 +106,23 @@ def _parsed(text: str) -> Any:
     except NotTaken:
         raise
     except ValueError as error:
-        words = _("This is no workflow. Take a JSON file that ComfyUI exported, or a PNG or WebP that it saved.")
-        raise NotTaken(words) from error
+        raise NotTaken(_no_workflow()) from error
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        twin = next(name for name, _value in pairs if name in seen or seen.add(name))
+        twin = next(name for name, count in Counter(name for name, _each in pairs).items() if count > 1)
         raise NotTaken(_("The file says %s twice, so it is not clear what it means.") % _short(twin))
     return found
 
 
 def _refuse(constant: str) -> None:
     raise NotTaken(_("The file has %s in it, which is no number.") % constant)
+
+
+def _no_workflow() -> str:
+    return _("This is no workflow. Take a JSON file that ComfyUI exported, or a PNG or WebP that it saved.")
 
 
 def _too_deep() -> str:
@@ -137,7 +139,7 @@ def _short(text: str) -> str:
 
 def _nodes(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if not document:
-        raise NotTaken(_("This is no workflow. Take a JSON file that ComfyUI exported, or a PNG or WebP that it saved."))
+        raise NotTaken(_no_workflow())
     if len(document) > MOST_NODES:
         raise NotTaken(
             _("The workflow has %(count)d nodes, and at most %(most)d can be looked at.")
