@@ -36,7 +36,7 @@ async def _ask(engine: Engine, wanted: Collection[str]) -> Mapping[str, Any]:
 
 
 def lacking(kinds: Collection[str]) -> list[tuple[str, list[str]]]:
-    """What each engine lacks of these classes, by the engine's title; empty if one has all of them, or none is known."""
+    """What each engine lacks of these classes, by its title; empty if one has all of them, or none is known."""
     found = [(engine, sorted({*kinds} - {*engine.node_classes})) for engine in roster.serving() if engine.node_classes]
     if any(not absent for _engine, absent in found):
         return []

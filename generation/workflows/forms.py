@@ -79,8 +79,8 @@ class AboutForm(StudioForm):
         help_text=gettext_lazy("Only styles of the same kind fit."),
     )
 
-    def __init__(self, *args: Any, flow: Workflow, shape: Shape, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, initial=_told(shape))
+    def __init__(self, data: Any = None, *, flow: Workflow, shape: Shape) -> None:
+        super().__init__(data, initial=_told(shape))
         self.flow = flow
         names = {key: _called(flow, key) for key in flow.outputs}
         _offer(self, "output", list(names.items()))
@@ -146,7 +146,7 @@ class FieldForm(StudioForm):
 
     def __init__(self, data: Any = None, *, spot: Spot, decision: Decision, place: int) -> None:
         label = Words(decision.label["en"], decision.label["zh-hans"])
-        initial = {"place": place, "use": decision.use, "label_en": label.en, "label_zh": label.zh_hans}
+        initial: dict[str, Any] = {"place": place, "use": decision.use, "label_en": label.en, "label_zh": label.zh_hans}
         initial |= {"default": decision.default, "least": decision.least, "most": decision.most}
         super().__init__(data, prefix=prefix_of(spot.key), initial=initial)
         self.spot, self.decision = spot, decision
@@ -155,6 +155,11 @@ class FieldForm(StudioForm):
             self.fields |= _value_fields(spot)
         if decision.use not in LABELLED:
             del self.fields["label_en"], self.fields["label_zh"]
+
+    @property
+    def use_words(self) -> str:
+        """What it is used as."""
+        return str(USE_WORDS[self.decision.use])
 
     @property
     def limits(self) -> list[forms.BoundField]:
@@ -206,8 +211,8 @@ def _value_fields(spot: Spot) -> dict[str, forms.Field]:
     if spot.type == "integer":
         return {name: forms.IntegerField(label=label, min_value=int(spot.lowest or 0), max_value=int(spot.highest or 0))
                 for name, label in labels.items()}  # fmt: skip
-    box = forms.NumberInput({"step": "any"})
-    return {name: forms.FloatField(label=label, min_value=spot.lowest, max_value=spot.highest, widget=box)
+    number = forms.NumberInput({"step": "any"})
+    return {name: forms.FloatField(label=label, min_value=spot.lowest, max_value=spot.highest, widget=number)
             for name, label in labels.items()}  # fmt: skip
 
 
@@ -250,11 +255,6 @@ class Shaping:
         rows = sorted(self.rows, key=lambda row: row.cleaned_data["place"])
         fields = tuple(each for row in rows if (each := row.decided()).use != "fixed" or row.is_changed)
         return Shape(**self.about.about(), fields=fields)
-
-    @property
-    def errors(self) -> list[str]:
-        """What is wrong with the whole."""
-        return list(self.about.non_field_errors())
 
 
 def _as_it_is(spot: Spot) -> Decision:

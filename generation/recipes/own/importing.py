@@ -24,7 +24,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 def shape(flow: Workflow, proposed: Shape, told: Any) -> Shape:
     """The shape that a file tells, as far as the workflow has what it is about. Raises NotTaken if it is damaged."""
     table = _table(told)
-    output = table.get("output") if table.get("output") in flow.outputs else proposed.output
+    output = str(table.get("output"))
+    output = output if output in flow.outputs else proposed.output
     slots = [[list(model), list(clip)] for model, clip in flow.style_slots(building.needed(flow, output))]
     styles = table.get("styles")
     rows = table.get("fields")
