@@ -184,15 +184,11 @@ class FieldForm(StudioForm):
     def decided(self) -> Decision:
         """What a valid form decides."""
         data, before = self.cleaned_data, self.decision
-        english = data.get("label_en") or before.label["en"]
-        label = {"en": english, "zh-hans": data.get("label_zh") or (english if "label_zh" in data else "") or
-                 before.label["zh-hans"]}  # fmt: skip
-        known = {name: data[name] for name in ("default", "least", "most") if name in self.fields}
-        return Decision(before.at, data["use"], label, **{**_ends(before), **known})
-
-
-def _ends(before: Decision) -> dict[str, Any]:
-    return {"default": before.default, "least": before.least, "most": before.most}
+        label = dict(before.label)
+        if "label_en" in data:
+            label = {"en": data["label_en"], "zh-hans": data["label_zh"] or data["label_en"]}
+        known = {name: data.get(name, getattr(before, name)) for name in ("default", "least", "most")}
+        return Decision(before.at, data["use"], label, **known)
 
 
 def _value_fields(spot: Spot) -> dict[str, forms.Field]:

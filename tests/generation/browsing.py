@@ -115,26 +115,27 @@ def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
     return picture
 
 
-def as_posted(html: str) -> dict[str, list[str]]:
-    """What a browser would send for the form as it stands in a page."""
+def as_posted(html: str, form: str = '<form class="compose"') -> dict[str, list[str]]:
+    """What a browser would send for the form as it stands in a page, by how it begins."""
     html = tight(html)
     data: dict[str, list[str]] = {}
 
     def add(name: str, value: str) -> None:
         data.setdefault(name, []).append(value)
 
-    form = re.search(r'<form class="compose".*?</form>', html, re.DOTALL)
-    assert form
+    found = re.search(re.escape(form) + r".*?</form>", html, re.DOTALL)
+    assert found
+    whole = found[0]
     outside = re.findall(r'<input[^>]*\sform="compose-form"[^>]*>', html)
-    for tag in [*re.findall(r"<input[^>]*>", form[0]), *outside]:
+    for tag in [*re.findall(r"<input[^>]*>", whole), *outside]:
         name, kind = re.search(r' name="([^"]+)"', tag), re.search(r' type="(\w+)"', tag)
         value = re.search(r' value="([^"]*)"', tag)
         chosen = " checked" in tag or (kind[1] if kind else "text") not in {"radio", "checkbox", "file"}
         if name and chosen and name[1] != "reference":
             add(name[1], value[1] if value else "")
-    for name, text in re.findall(r'<textarea[^>]*\sname="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
+    for name, text in re.findall(r'<textarea[^>]*\sname="([\w-]+)"[^>]*>(.*?)</textarea>', whole, re.DOTALL):
         add(name, text)
-    for name, options in re.findall(r'<select[^>]*\sname="(\w+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
+    for name, options in re.findall(r'<select[^>]*\sname="([\w-]+)"[^>]*>(.*?)</select>', whole, re.DOTALL):
         [(value, words)] = re.findall(r'<option(?: value="([^"]*)")? selected>(.*?)</option>', options)
         add(name, value or words)
     return data
