@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from generation.engines import roster
-from generation.engines.models import Engine
 from generation.recipes.own import node_facts
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.wiring import NodeInfoSource
 
 ALWAYS = ("SaveImage", "LoraLoader")  # what recipes are put together with
 MOST_CLASSES = 200  # of a workflow, which an engine is asked for one by one
@@ -23,14 +23,13 @@ def ask(nodes: Graph) -> dict[str, Any]:
     serving = sorted(roster.serving(), key=lambda engine: -len({*wanted} & {*engine.node_classes}))
     for engine in serving:
         try:
-            return node_facts.cut(roster.pool.loop.call(_ask(engine, wanted), timeout=PATIENCE))
+            return node_facts.cut(roster.pool.loop.call(_ask(roster.pool.client(engine), wanted), timeout=PATIENCE))
         except (ComfyError, TimeoutError):
             continue  # the next one may answer
     return {}
 
 
-async def _ask(engine: Engine, wanted: Collection[str]) -> Mapping[str, Any]:
-    client = roster.pool.client(engine)
+async def _ask(client: NodeInfoSource, wanted: Collection[str]) -> Mapping[str, Any]:
     infos = await asyncio.gather(*(client.object_info(kind) for kind in wanted))
     return dict(zip(wanted, infos, strict=True))
 

@@ -43,7 +43,7 @@ class AddForm(StudioForm):
         label=gettext_lazy("Workflow"),
         help_text=gettext_lazy("JSON from Workflow, Export (API) in ComfyUI, a picture that ComfyUI saved, or a recipe "
                                "that was exported here. Up to 10 MB."),
-        widget=forms.FileInput({"accept": f".json,application/json,{PICTURES}"}),
+        widget=forms.FileInput({"class": "sr", "accept": f".json,application/json,{PICTURES}"}),
         error_messages={"required": gettext_lazy("Choose a file first."), "empty": gettext_lazy("The file is empty.")},
     )  # fmt: skip
 
@@ -135,6 +135,7 @@ def _offer(form: forms.Form, name: str, choices: Sequence[tuple[str, str]]) -> N
 class FieldForm(StudioForm):
     """One value of a workflow: what becomes of it, and what it is called."""
 
+    bare = ("use", "place")
     place = forms.IntegerField(label=gettext_lazy("Place"), min_value=1, max_value=1000)
     use = forms.ChoiceField(label=gettext_lazy("Use as"), widget=Choices)
     label_en = forms.CharField(
@@ -160,6 +161,11 @@ class FieldForm(StudioForm):
     def use_words(self) -> str:
         """What it is used as."""
         return str(USE_WORDS[self.decision.use])
+
+    @property
+    def has_wrong_details(self) -> bool:
+        """Whether something is wrong with what is folded away."""
+        return any(name not in self.bare for name in self.errors)
 
     @property
     def limits(self) -> list[forms.BoundField]:
