@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from generation.recipes import reading, registry
 from generation.recipes.models import OwnRecipe, OwnVersion
-from generation.recipes.own import abilities, building, importing, taking
+from generation.recipes.own import abilities, building, converting, importing, taking
 from generation.recipes.own.abilities import Ability
 from generation.recipes.own.building import NotShaped, Shape
 from generation.recipes.own.looking import Workflow
@@ -74,9 +74,8 @@ def add(data: bytes, name: str, user: User, recipe: OwnRecipe | None = None) -> 
     what was decided about it. Raises NotTaken, and NotShaped if it gives no picture.
     """
     told = _exported(data)
-    taken = taking.of_document(told["workflow"]) if told else taking.take(data)
     title = _ENDING.sub("", PurePath(name.replace("\\", "/")).stem).replace("_", " ").strip()[:MOST_TITLE]
-    facts = engine_facts.ask(taken.nodes)
+    taken, facts = _taken(told.get("workflow"), data)
     flow = Workflow(taken.nodes, facts)
     shape = building.propose(flow, title or _("Workflow"))
     if told:
@@ -87,6 +86,16 @@ def add(data: bytes, name: str, user: User, recipe: OwnRecipe | None = None) -> 
         version = recipe.new_version(**fields)
         history.note(user, version, history.ADDED)
     return version
+
+
+def _taken(workflow: Any, data: bytes) -> tuple[Taken, dict[str, Any]]:
+    """The workflow of an export, or else of a file, with what an engine says of its classes."""
+    try:
+        taken = taking.of_document(workflow) if workflow is not None else taking.take(data)
+    except taking.EditorFile as editor:
+        facts = engine_facts.ask(converting.classes(editor.saved))
+        return taking.of_document(converting.converted(editor.saved, facts), editor.saved), facts
+    return taken, engine_facts.ask({node["class_type"] for node in taken.nodes.values()})
 
 
 def _exported(data: bytes) -> Mapping[str, Any]:

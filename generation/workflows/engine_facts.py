@@ -9,7 +9,6 @@ from typing import Any
 from generation.engines import roster
 from generation.recipes.own import node_facts
 from stylestudio.comfy.errors import ComfyError
-from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.graphs.wiring import NodeInfoSource
 
 ALWAYS = ("SaveImage", "LoraLoader")  # what recipes are put together with
@@ -17,9 +16,9 @@ MOST_CLASSES = 200  # of a workflow, which an engine is asked for one by one
 PATIENCE = 30.0  # seconds for all of them
 
 
-def ask(nodes: Graph) -> dict[str, Any]:
+def ask(kinds: Collection[str]) -> dict[str, Any]:
     """What the engine that knows most of these classes says of them; nothing if none answers."""
-    wanted = [*ALWAYS, *sorted({node["class_type"] for node in nodes.values()} - {*ALWAYS})][:MOST_CLASSES]
+    wanted = [*ALWAYS, *sorted({*kinds} - {*ALWAYS})][:MOST_CLASSES]
     serving = sorted(roster.serving(), key=lambda engine: -len({*wanted} & {*engine.node_classes}))
     for engine in serving:
         try:

@@ -8,7 +8,10 @@ from typing import Any
 from stylestudio.text import plain
 
 MOST_CHOICES = 200  # of an input; longer lists are of files
-_SETTINGS = ("default", "min", "max", "step", "multiline", "forceInput", "options", "template", "image_upload")
+_SETTINGS = (
+    "default", "min", "max", "step", "multiline", "forceInput", "options", "template", "image_upload", "upload",
+    "video_upload", "audio_upload", "control_after_generate",
+)  # fmt: skip
 _FACTS = ("output", "output_name", "output_node", "category", "python_module", "api_node")
 
 

@@ -42,6 +42,15 @@ class NotTaken(ValueError):
     """A file is no workflow that can become a recipe. The text says why and what to do, in the reader's language."""
 
 
+class EditorFile(NotTaken):
+    """A file is ComfyUI's for its editor, `saved`. Where every value is certain, `converting` makes a graph of it."""
+
+    def __init__(self, saved: Mapping[str, Any]) -> None:
+        words = _("This is the file of ComfyUI's editor. In ComfyUI choose Workflow, Export (API), and take that file.")
+        super().__init__(words)
+        self.saved = saved
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A workflow that was taken from a file. `secrets` are the places of removed keys, `packages` those that node
@@ -83,8 +92,7 @@ def of_document(found: Any, saved: Mapping[str, Any] | None = None) -> Taken:
         saved = saved or _table(_table(extra.get("extra_pnginfo")).get("workflow"))
         document = document["prompt"]
     if isinstance(document.get("nodes"), list):
-        words = _("This is the file of ComfyUI's editor. In ComfyUI choose Workflow, Export (API), and take that file.")
-        raise NotTaken(words)
+        raise EditorFile(document)
     secrets: list[str] = list(told)
     nodes = {
         key: _node(key, node, secrets)
