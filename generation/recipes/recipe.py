@@ -180,7 +180,7 @@ class Recipe:
         and weights of styles. Raises GraphError if something is missing.
         """
         named = {each.placeholder: files[role] for role, each in self.files.items() if role in files}
-        known = {"braces": BRACES, **values, **named}
+        known = {**values, **named, "braces": BRACES}
         for name, each in self.fields.items():
             if each.factor != 1 and name in known:
                 known[name] = known[name] * each.factor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -236,6 +236,11 @@ class GenerationTask(OftenUsed, Job):
         """Name and hash of what its pictures are made by: a version of a recipe, or an earlier studio's workflow."""
         facts: Mapping[str, Any] = self.snapshot.get("recipe") or self.snapshot.get("workflow", {})
         return facts
+
+    @property
+    def setting_names(self) -> Collection[str]:
+        """The settings that its recipe has: the columns of others say nothing about its pictures."""
+        return (self._own_recipe or registry.named(self.recipe)).fields.keys()
 
     @property
     def more_fields(self) -> list[tuple[str, Any]]:

@@ -36,6 +36,15 @@ _COLUMN_TYPES = {
 }  # fmt: skip
 _MOST_CHOICE = 40  # characters, as tasks keep samplers
 _MOST_STEPS = 2**15 - 1  # as tasks keep steps
+# Signs of another model in a workflow that loads a checkpoint.
+_NOT_SDXL = frozenset({
+    "FluxGuidance", "ModelSamplingFlux", "ModelSamplingSD3", "ModelSamplingAuraFlow", "EmptySD3LatentImage",
+    "CLIPTextEncodeFlux", "CLIPTextEncodeSD3", "EmptyFlux2LatentImage", "StableCascade_EmptyLatentImage",
+})  # fmt: skip
+_NOT_SDXL_FILES = re.compile(
+    r"v1-5|sd_?1\.?5|sd_?2|sd_?3|stable-diffusion-[123]|flux|schnell|qwen|hidream|chroma|z_image|lumina|pixart|kolors"
+    r"|cascade|aura|ltx|wan\d|cosmos|omnigen"
+)
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
 
@@ -117,8 +126,8 @@ def needed(flow: Workflow, output: str) -> set[str]:
 def _family(flow: Workflow, keys: set[str]) -> str:
     kinds = {flow.nodes[key]["class_type"] for key in keys}
     names = " ".join(each.name.lower() for each in flow.files(keys))
-    is_small = re.search(r"v1-5|sd15|sd_?1\.?5|sd3|stable-diffusion-[123]", names)
-    return "sdxl" if "CheckpointLoaderSimple" in kinds and not is_small else OTHER
+    is_sdxl = "CheckpointLoaderSimple" in kinds and not kinds & _NOT_SDXL and not _NOT_SDXL_FILES.search(names)
+    return "sdxl" if is_sdxl else OTHER
 
 
 def _proposed(spots: Sequence[Spot]) -> Iterator[Decision]:

@@ -179,7 +179,7 @@ class Workflow:
                 continue  # passes both on: what comes out of it reaches a sampler elsewhere
             for name, source, slot in self.links(key):
                 role = "negative" if "negative" in name else "positive"
-                if name in ("positive", "negative", "conditioning", "cond1", "cond2") and self._carries(source, slot):
+                if name in ("positive", "negative", "conditioning", "cond1") and self._carries(source, slot):
                     starts[role].add(f"{source}\n{slot}")
         return {role: self._words_behind(found) for role, found in starts.items()}
 

@@ -34,7 +34,7 @@ def fourteen() -> Graph:
         ),
         "8": node("VAEDecode", "See it", samples=["3", 0], vae=["4", 2]),
         "12": node("PreviewImage", "After the first pass", images=["8", 0]),
-        "13": node("ImageScale", "Larger", image=["8", 0], upscale_method="lanczos", width=416, height=608, crop="center"),
+        "13": node("ImageScale", "Larger", image=["8", 0], upscale_method="area", width=416, height=608, crop="center"),
         "14": node("VAEEncode", "Back", pixels=["13", 0], vae=["4", 2]),
         "15": node(
             "KSampler", "Second pass", model=["11", 0], positive=["6", 0], negative=["7", 0], latent_image=["14", 0],
