@@ -209,18 +209,39 @@ def _value_fields(spot: Spot) -> dict[str, forms.Field]:
         ways = [("True", _("On")), ("False", _("Off"))]
         return {"default": forms.TypedChoiceField(label=usual, choices=ways, coerce=lambda text: text == "True",
                                                   widget=Choices)}  # fmt: skip
-    labels = {"default": usual, "least": gettext_lazy("Least"), "most": gettext_lazy("Most")}
+    # The usual value lies between the ends that are decided here, and not only between those of the engine.
+    ends: dict[str, Any] = {"min_value": spot.lowest, "max_value": spot.highest}
     if spot.type == "integer":
-        return {name: forms.IntegerField(label=label, min_value=int(spot.lowest or 0), max_value=int(spot.highest or 0))
-                for name, label in labels.items()}  # fmt: skip
-    number = forms.NumberInput({"step": "any"})
-    return {name: forms.FloatField(label=label, min_value=spot.lowest, max_value=spot.highest, widget=number)
-            for name, label in labels.items()}  # fmt: skip
+        return {
+            "default": forms.IntegerField(label=usual),
+            "least": forms.IntegerField(label=_("Least"), **ends),
+            "most": forms.IntegerField(label=_("Most"), **ends),
+        }
+    fine = {"step": "any"}
+    return {
+        "default": forms.FloatField(label=usual, widget=forms.NumberInput(fine)),
+        "least": forms.FloatField(label=_("Least"), widget=forms.NumberInput(fine), **ends),
+        "most": forms.FloatField(label=_("Most"), widget=forms.NumberInput(fine), **ends),
+    }
 
 
 def prefix_of(key: str) -> str:
     """What names of a value's fields begin with."""
     return f"f{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+
+
+class TryForm(StudioForm):
+    """What a draft is tried with."""
+
+    prompt = forms.CharField(label=gettext_lazy("Prompt"), required=False, max_length=4000, widget=Line(WIDE))
+    picture = forms.FileField(
+        label=gettext_lazy("Picture to start from"), required=False, widget=forms.FileInput({"accept": PICTURES})
+    )
+
+    def __init__(self, data: Any = None, files: Any = None, *, wants_picture: bool = False) -> None:
+        super().__init__(data, files, prefix="try")
+        if not wants_picture:
+            del self.fields["picture"]
 
 
 class Shaping:

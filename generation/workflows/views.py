@@ -28,7 +28,7 @@ from generation.recipes.own.looking import Workflow
 from generation.recipes.own.taking import NotTaken
 from generation.workflows import drafting, engine_facts, history
 from generation.workflows.drafting import NotPublished
-from generation.workflows.forms import AddForm, Shaping
+from generation.workflows.forms import AddForm, Shaping, TryForm
 from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame
@@ -117,16 +117,22 @@ def _after(request: StudioRequest, found: OwnVersion) -> HttpResponse:
 def _try(request: StudioRequest, found: OwnVersion) -> GenerationTask:
     """Order one picture by the draft that only this person sees. Raises BadPicture and ValidationError."""
     recipe = drafting.recipe_of(found)
+    trial = _trial(request, drafting.shape_of(found))
+    if not trial.is_valid():
+        raise ValidationError(" ".join(str(words) for each in trial.errors.values() for words in each))
     reference = None
     if "image" in recipe.graphs:
-        file = request.FILES.get("try_picture")
-        if file is None:
+        if not (file := trial.cleaned_data.get("picture")):
             raise BadPicture(_("Choose a picture to try it with."))
         reference = add_reference(file, request.user)
     values = {name: value for name, value in recipe.defaults.items() if name in orders.COLUMNS}
-    prompt = request.POST.get("try_prompt", "").strip()[:4000] or TRIED
-    order = Order(prompt=prompt, recipe=recipe, reference=reference, **values)
+    order = Order(prompt=trial.cleaned_data["prompt"] or TRIED, recipe=recipe, reference=reference, **values)
     return orders.place(order, request.user, visibility=Visibility.PRIVATE)
+
+
+def _trial(request: StudioRequest, shape: Shape) -> TryForm:
+    wants_picture = any(each.use == "reference" for each in shape.fields)
+    return TryForm(request.POST or None, request.FILES or None, wants_picture=wants_picture)
 
 
 def _shaping(found: OwnVersion) -> Shaping:
@@ -155,7 +161,7 @@ def _page(
         "files": flow.files(keys),
         "left_out": len(flow.nodes) - len(keys) - 1,
         "is_told": bool(found.nodes),
-        "wants_picture": any(each.use == "reference" for each in shaping.shape.fields),
+        "trial": _trial(request, shaping.shape),
     }
     if number := request.GET.get("tried", ""):
         job = visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))

@@ -77,7 +77,7 @@ class _Converting:
         return found
 
     def _source(self, key: str, slot: Any, deep: int) -> tuple[Any] | None:
-        """What comes out of a node, in a tuple: a link, or the value of a node that only holds one. None for nothing."""
+        """What comes out of a node, in a tuple: a link, or the value that it only holds. None for nothing."""
         if key not in self._nodes or deep > _MOST_PASSED:
             return None
         node, linked = self._nodes[key]
@@ -123,7 +123,7 @@ def _values(node: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
         if not _fits(entry, value):
             raise NotTaken(_why(str(node.get("title") or node.get("type"))))
         given[entry.name] = value
-        if left and (_is_control(entry) and left[0] in _CONTROL or _is_upload(entry) and left[0] in ("image", None)):
+        if left and _is_beside(entry, left[0]):
             left.pop(0)
     if any(value not in (None, "") for value in left):
         raise NotTaken(_why(str(node.get("title") or node.get("type"))))
@@ -149,12 +149,12 @@ def _fits(entry: Input, value: Any) -> bool:
     return bool(fits.get(entry.type, False))
 
 
-def _is_control(entry: Input) -> bool:
-    return entry.type == "INT" and (entry.name in _SEEDS or bool(entry.settings.get("control_after_generate")))
-
-
-def _is_upload(entry: Input) -> bool:
-    return any(entry.settings.get(name) for name in ("image_upload", "video_upload", "audio_upload", "upload"))
+def _is_beside(entry: Input, value: Any) -> bool:
+    """Whether a value is of what the editor shows beside a field: what becomes of a seed, or the button of an upload."""
+    if entry.type == "INT" and (entry.name in _SEEDS or entry.settings.get("control_after_generate")):
+        return isinstance(value, str) and value in _CONTROL
+    uploads = ("image_upload", "video_upload", "audio_upload", "upload")
+    return value in ("image", None) and any(entry.settings.get(name) for name in uploads)
 
 
 def _why(node: str) -> str:

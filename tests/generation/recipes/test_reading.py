@@ -75,7 +75,9 @@ def test_any_text_reaches_the_engine_unchanged_in_every_text_of_every_recipe(rec
 def test_styles_come_after_the_accelerator_and_before_everything_that_uses_the_model(recipe: Recipe) -> None:
     graph = built(recipe, "text")
     style, sampler = graph["9"], next(node for node in graph.values() if node["class_type"] == "KSampler")
-    assert style["inputs"]["model"] == list(recipe.slots.model) and style["inputs"]["clip"] == list(recipe.slots.clip)
+    slots = recipe.slots
+    assert slots.model and slots.clip
+    assert style["inputs"]["model"] == list(slots.model) and style["inputs"]["clip"] == list(slots.clip)
     assert sampler["inputs"]["model"] == ["9", 0]
 
 
@@ -131,7 +133,7 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (at("graphs", "text", "6", "inputs", "seed"), "no {{seed}}", "seed inside a longer text"),
         (at("graphs", "text", "6", "inputs", "latent_image"), ["55", 0], "node 55, which is not there"),
         (at("graphs", "text"), {"nodes": [], "links": []}, "editor's format"),
-        (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "needs text, and may have image"),
+        (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "has to have text, image or both"),
     ],
 )
 def test_what_a_recipe_says_wrong_is_refused_by_its_place(

@@ -167,10 +167,11 @@ def test_an_exported_shape_comes_back_as_it_was_and_a_damaged_one_is_refused(inf
     shape = building.propose(found, "Portrait")
     told = json.loads(json.dumps(shape.facts()))
     assert importing.shape(found, building.propose(found, "x"), told) == shape
-    for damage in (
+    damages: tuple[dict[str, Any], ...] = (
         {"title": {"en": "x" * 81, "zh-hans": "x"}}, {"fields": [{**told["fields"][0], "use": "form"}] * 99},
         {"fields": [{**told["fields"][6], "least": "1"}]}, {"fields": [{**told["fields"][6], "default": 9**9}]},
         {"family": "../x"}, {"fields": None}, {"title": []},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for damage in damages:
         with pytest.raises(NotTaken, match="damaged"):
             importing.shape(found, shape, told | damage)
