@@ -150,7 +150,7 @@ def _fits(entry: Input, value: Any) -> bool:
 
 
 def _is_beside(entry: Input, value: Any) -> bool:
-    """Whether a value is of what the editor shows beside a field: what becomes of a seed, or the button of an upload."""
+    """Whether a value is of what the editor shows beside a field: what becomes of a seed, the button of an upload."""
     if entry.type == "INT" and (entry.name in _SEEDS or entry.settings.get("control_after_generate")):
         return isinstance(value, str) and value in _CONTROL
     uploads = ("image_upload", "video_upload", "audio_upload", "upload")
