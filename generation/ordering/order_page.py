@@ -281,6 +281,10 @@ def readiness(
     like = estimates.Like(recipe.name, mode, _whole(width, 1024) * _whole(height, 1024), steps)
     if (seconds := forecast.duration(count, like)) is not None:
         lines[0] += " · " + about(seconds)
+    if "positive" in recipe.unused:
+        lines.append(_("the prompt is only a name"))
+    if not recipe.takes_size:
+        lines.append(_("the recipe decides the size"))
     if own := base_checkpoints.chosen(mix):
         lines.append(own)
     if roster.preview_serves():

@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from generation.recipes.recipe import Words
+
 
 class KeptRecipe(models.Model):
     """A version of a recipe with its graphs, as it was when a picture was first ordered by it. Rows are only added."""
@@ -105,8 +107,9 @@ class OwnVersion(models.Model):
 
     @property
     def title(self) -> str:
-        """What it is called, in English; its short name as long as it is called nothing."""
-        return str(self.shape.get("title", {}).get("en") or self.recipe.name)
+        """What it is called, in the reader's language; its short name as long as it is called nothing."""
+        told = self.shape.get("title", {})
+        return str(Words(told.get("en", ""), told.get("zh-hans", ""))) or self.recipe.name
 
     @property
     def is_draft(self) -> bool:

@@ -166,6 +166,11 @@ class Recipe:
         """Whether styles can be mixed into its pictures."""
         return self.slots.model is not None
 
+    @property
+    def takes_size(self) -> bool:
+        """Whether width and height of an order count for its pictures."""
+        return any({"width", "height"} & graph.placeholders for graph in self.graphs.values())
+
     def is_muted(self, cfg: object) -> bool:
         """Whether the negative prompt does nothing at this cfg."""
         try:

@@ -80,6 +80,8 @@ def add(data: bytes, name: str, user: User, recipe: OwnRecipe | None = None) -> 
     shape = building.propose(flow, title or _("Workflow"))
     if told:
         shape = importing.shape(flow, shape, told.get("shape"))
+    elif recipe and (last := recipe.versions.first()):
+        shape = importing.carried(flow, shape, last.shape)
     fields = {"workflow": taken.nodes, "nodes": facts, "shape": shape.facts(), "origin": _origin(taken, name)}
     with transaction.atomic():
         recipe = recipe or OwnRecipe.objects.create(name=_free_name(shape.title["en"]), owner=user)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from generation.recipes import reading
 from generation.recipes.own import building
-from generation.recipes.own.building import FAMILY, MOST_FIELDS, USES, Decision, NotShaped, Shape
+from generation.recipes.own.building import FAMILY, GIVEN_USES, MOST_FIELDS, USES, Decision, NotShaped, Shape
 from generation.recipes.own.looking import Spot, Workflow
 from generation.recipes.own.taking import NotTaken
 from generation.recipes.own.usual_words import MOST_LABEL
@@ -48,6 +49,19 @@ def shape(flow: Workflow, proposed: Shape, told: Any) -> Shape:
     except (NotShaped, reading.BadRecipe) as error:
         raise NotTaken(str(error)) from error
     return found
+
+
+def carried(flow: Workflow, proposed: Shape, earlier: Any) -> Shape:
+    """The shape of an earlier version for another workflow: what both have stays as it was decided, and of what the
+    studio fills itself nothing goes missing.
+    """
+    try:
+        kept = shape(flow, proposed, earlier)
+    except NotTaken:
+        return proposed
+    there = {each.use for each in kept.fields}
+    missing = tuple(each for each in proposed.fields if each.use in GIVEN_USES and each.use not in there)
+    return replace(kept, fields=(*missing, *kept.fields))
 
 
 def _decision(row: Mapping[str, Any], spots: Mapping[str, Spot]) -> Decision | None:

@@ -222,6 +222,8 @@ class Workflow:
         for name, value in node["inputs"].items():
             if link(value) or isinstance(value, list | dict) or value is None or self.file_at(key, name, value):
                 continue
+            if name == "batch_size":
+                continue  # a prompt makes one picture: how many there are, the form asks
             if spot := self._spot(key, name, value, is_offered=not able):
                 yield spot
 

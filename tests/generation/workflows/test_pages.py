@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.making import runner
-from generation.ordering import orders
+from generation.ordering import orders, references
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.recipes import registry
@@ -24,8 +24,8 @@ from generation.recipes.models import OwnRecipe, OwnVersion
 from generation.workflows.forms import prefix_of
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
-from tests.generation.browsing import HTMX, VALID, as_posted, signed_in
-from tests.generation.workflows.graphs import as_file, fourteen
+from tests.generation.browsing import HTMX, VALID, as_posted, reference_of, signed_in
+from tests.generation.workflows.graphs import as_file, fourteen, node
 from tests.pages import page
 
 pytestmark = pytest.mark.django_db
@@ -52,15 +52,15 @@ def add(browser: Client, data: bytes | None = None, name: str = "portrait_api.js
 def posted(browser: Client, version: OwnVersion, **changes: Any) -> Any:
     """Send the form of a draft as it stands, but for some changes."""
     html = page(browser.get(version.get_absolute_url()))
-    form = '<form class="stack l" method="post" enctype="multipart/form-data"'
+    form = '<form class="stack l shaping" method="post" enctype="multipart/form-data"'
     sent = as_posted(html, f'{form} action="{version.get_absolute_url()}"')
     data = {name: unescape(values[-1]) for name, values in sent.items()} | changes
     return browser.post(version.get_absolute_url(), data)
 
 
-def published(browser: Client, **changes: Any) -> OwnVersion:
+def published(browser: Client, data: bytes | None = None, **changes: Any) -> OwnVersion:
     """A published version."""
-    version = add(browser)
+    version = add(browser, data)
     answer = posted(browser, version, **{"title_en": "Portrait", "title_zh": "肖像", "then": "publish"} | changes)
     assert answer.status_code == 302, page(answer)
     version.refresh_from_db()
@@ -254,3 +254,36 @@ def test_the_command_makes_pictures_by_a_recipe_of_ones_own(engine: Engine, cura
     published(curator)
     with pytest.raises(CommandError, match="invalid choice: 'own-nothing'"):
         call_command("generate", "a fox", "--recipe", "own-nothing")
+
+
+def test_a_workflow_without_words_makes_pictures_of_pictures(engine: Engine, curator: Client, ada: User) -> None:
+    nodes = {
+        "1": node("LoadImage", "Start", image="x.png"),
+        "2": node("ImageScale", "Poster", image=["1", 0], upscale_method="area", width=96, height=64, crop="center"),
+        "3": node("PreviewImage", images=["2", 0]),
+    }
+    published(curator, as_file(nodes), title_en="Poster", styles="")
+    form = {**VALID, "recipe": "own-portrait", "fields_of": "own-portrait", "count": "1", "prompt": ""}
+    answer = curator.post(reverse("generation:generate"), form, headers=HTMX)
+    assert answer.status_code == 422 and "Poster starts from a picture." in page(answer)
+    start = {"mode": "image", "reference_id": references.ticket(reference_of(ada).pk, ada)}
+    task = generated(curator, prompt="", **start)
+    assert (task.status, task.prompt) == (Status.COMPLETED, "Poster"), task.error
+    assert task.pictures.get().size_text == "96 × 64"
+    html = page(curator.post(reverse("generation:compose"), form | start, headers=HTMX))
+    assert "the prompt is only a name" in html and "the recipe decides the size" in html
+
+
+def test_another_file_as_the_next_version_keeps_what_was_decided(engine: Engine, curator: Client) -> None:
+    version = published(curator, **{f"{prefix_of('3/steps')}-label_en": "Care"})
+    nodes = fourteen()
+    nodes["60"] = nodes.pop("6")
+    nodes["60"]["inputs"]["text"] = "another prompt"
+    for key in ("3", "15"):
+        nodes[key]["inputs"]["positive"] = ["60", 0]
+    file = SimpleUploadedFile("other.json", as_file(nodes))
+    curator.post(f"{ADD}?of={version.recipe_id}", {"workflow": file})
+    second = version.recipe.versions.get(number=2)
+    labels = {each["at"]: each["label"]["en"] for each in second.shape["fields"]}
+    assert labels["3/steps"] == "Care" and labels["60/text"] == "Prompt" and "6/text" not in labels
+    assert second.title == "Portrait"
