@@ -186,7 +186,7 @@ def test_an_archived_recipe_is_not_offered_and_its_pictures_stay(engine: Engine,
 
 
 def test_an_export_comes_back_as_a_draft_with_its_form(engine: Engine, curator: Client) -> None:
-    version = published(curator, **{f"{prefix_of('3/steps')}-label_en": "Care"})
+    version = published(curator, None, **{f"{prefix_of('3/steps')}-label_en": "Care"})
     file = curator.get(reverse("generation:recipe-export", args=[version.pk])).content
     again = add(curator, file, "own-portrait-v1.recipe.json")
     assert again.recipe != version.recipe and again.is_draft and again.shape == version.shape
@@ -275,7 +275,7 @@ def test_a_workflow_without_words_makes_pictures_of_pictures(engine: Engine, cur
 
 
 def test_another_file_as_the_next_version_keeps_what_was_decided(engine: Engine, curator: Client) -> None:
-    version = published(curator, **{f"{prefix_of('3/steps')}-label_en": "Care"})
+    version = published(curator, None, **{f"{prefix_of('3/steps')}-label_en": "Care"})
     nodes = fourteen()
     nodes["60"] = nodes.pop("6")
     nodes["60"]["inputs"]["text"] = "another prompt"
