@@ -13,6 +13,7 @@ from generation.previews import views as face_views
 from generation.selecting import views as selecting_views
 from generation.takeover import views as takeover_views
 from generation.trash import views as trash_views
+from generation.workflows import views as workflow_views
 
 app_name = "generation"
 
@@ -81,6 +82,7 @@ urlpatterns = [
     path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
     path("marks/", mark_views.read_marks, name="marks"),
     *board_views.urlpatterns,
+    *workflow_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

@@ -50,6 +50,8 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
 def unfit(recipe: Recipe) -> list[str]:
     """Why no serving engine can run the graphs of a recipe, whatever files it has; empty if one can, or none serves."""
     serving = roster.serving()
+    if recipe.is_own:
+        return _unfit_own(recipe, serving)
     found = [(engine, graphs.lack_of(engine, recipe)) for engine in serving]
     if any(lack is None for _engine, lack in found):
         return []
@@ -59,6 +61,14 @@ def unfit(recipe: Recipe) -> list[str]:
         for engine, lack in found
         if lack
     ]
+
+
+def _unfit_own(recipe: Recipe, serving: Sequence[Engine]) -> list[str]:
+    """The same for a recipe of the studio's own, whose node classes are nobody's business but curators'."""
+    if not serving or any(not graphs.absent(engine, recipe) for engine in serving):
+        return []
+    words = _("%(engines)s lacks nodes that %(recipe)s needs. The page of recipes tells curators which.")
+    return [words % {"engines": ", ".join(map(roster.title, serving)), "recipe": recipe.title}]
 
 
 def lacking(recipe: Recipe) -> list[str]:

@@ -38,8 +38,8 @@ def fields_of(data: QueryDict) -> Fields:
     """What is kept of a posted form: values that are too many or too long are cut off, and NUL left out, which
     PostgreSQL refuses.
     """
-    kept = KEPT | recipe_fields.names()
-    names = [name for name in data if name in kept or WEIGHT.match(name)][:MOST_NAMES]
+    names = [name for name in data if name in KEPT or recipe_fields.is_setting(name) or WEIGHT.match(name)]
+    names = names[:MOST_NAMES]
     return {name: [value[:LONGEST].replace("\0", "") for value in data.getlist(name)[:MOST_VALUES]] for name in names}
 
 

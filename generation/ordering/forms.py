@@ -161,8 +161,11 @@ class OrderForm(StudioForm):
         chosen = self.data if self.is_bound else self.initial
         self.made_by = registry.named(chosen.get("recipe"))
         self.fields |= recipe_fields.fields_of(self.made_by)
+        recipes = registry.current()
         recipe_choice = cast(forms.ChoiceField, self.fields["recipe"])
-        recipe_choice.choices = [(recipe.name, str(recipe.title)) for recipe in registry.shipped().values()]
+        recipe_choice.choices = [(recipe.name, str(recipe.title)) for recipe in recipes.values()]
+        cast(recipe_fields.RecipePicker, recipe_choice.widget).recipes = recipes
+        self.fields["prompt"].required = "positive" not in self.made_by.unused
         self.initial = {**self.initial, "recipe": self.made_by.name, "fields_of": self.made_by.name}
         self.mix: list[Ingredient] = (
             picked(self.data, user) if self.is_bound else list(kwargs.get("initial", {}).get("mix", ()))
@@ -231,7 +234,7 @@ class OrderForm(StudioForm):
         width, height = (known.width, known.height) if known else (data["width"], data["height"])
         asked = self.made_by.defaults | {name: data[name] for name in self.made_by.fields if data[name] is not None}
         return Order(
-            prompt=data["prompt"],
+            prompt=data["prompt"] or str(self.made_by.title),  # a recipe that takes no words has its own name as them
             recipe=self.made_by,
             **{name: value for name, value in asked.items() if name in orders.COLUMNS},
             fields={name: value for name, value in asked.items() if name not in orders.COLUMNS},

@@ -21,7 +21,7 @@ from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_of, mi
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
-from generation.recipes.recipe import Recipe
+from generation.recipes.recipe import Field, Recipe
 from generation.recipes.registry import DEFAULT
 from styles.models import Preset, Style
 from stylestudio import __version__
@@ -128,7 +128,10 @@ def around(form: OrderForm) -> dict[str, Any]:
         "made_by": form.made_by,
         "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
         "is_muted": form.made_by.is_muted(values.get("cfg")),
-        "more_fields": [form[name] for name in form.made_by.fields if name not in COLUMNS],
+        "main_fields": [form[name] for name, each in form.made_by.fields.items() if _is_main(name, each)],
+        "more_fields": [
+            form[name] for name, each in form.made_by.fields.items() if name not in COLUMNS and each.advanced
+        ],
         "styles": styles,
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
         "other_styles": _other_styles(form.made_by, first, styles),
@@ -151,6 +154,11 @@ def around(form: OrderForm) -> dict[str, Any]:
         **references.shown(reference, form.user),
         "request_id": uuid.uuid4(),
     }
+
+
+def _is_main(name: str, field: Field) -> bool:
+    """Whether a setting stands in the form itself. The strength of change stands beside the reference."""
+    return not field.advanced and name != "denoise"
 
 
 def _beside_errors(form: OrderForm, found: Readiness) -> Readiness:
@@ -275,7 +283,13 @@ def readiness(
     problems = [
         Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit(recipe))
     ]
-    if misfit := misfit_of(recipe, mix):
+    if mode not in recipe.graphs:
+        words = _("%s cannot start from a picture.") if mode == "image" else _("%s starts from a picture. Choose one.")
+        problems.append(Problem(words % recipe.title, "#mode", "mode"))
+    if order.mix and not recipe.takes_styles:
+        words = _("%s takes no styles. Take them out, or choose another recipe.")
+        problems.append(Problem(words % recipe.title, "#mix", "style"))
+    elif misfit := misfit_of(recipe, mix):
         problems.append(Problem(misfit.words, f"#{'mix' if misfit.field == 'style' else misfit.field}", misfit.field))
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
@@ -285,6 +299,10 @@ def readiness(
     like = estimates.Like(recipe.name, mode, _whole(width, 1024) * _whole(height, 1024), steps)
     if (seconds := forecast.duration(count, like)) is not None:
         lines[0] += " · " + about(seconds)
+    if "positive" in recipe.unused:
+        lines.append(_("the prompt is only a name"))
+    if not recipe.takes_size:
+        lines.append(_("the recipe decides the size"))
     if own := base_checkpoints.chosen(mix):
         lines.append(own)
     if roster.preview_serves():

@@ -118,8 +118,13 @@ class Order:
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             wrong["seed"] = _("A seed is a whole number from 0 to %d, or nothing for a random one.") % MOST_SEED
         if self.mode not in self.recipe.graphs:
-            wrong["mode"] = _("%s cannot start from a picture.") % self.recipe.title
+            words = (
+                _("%s cannot start from a picture.") if self.reference else _("%s starts from a picture. Choose one.")
+            )
+            wrong["mode"] = words % self.recipe.title
         wrong |= self._wrong_fields()
+        if self.mix and not self.recipe.takes_styles:
+            wrong["style"] = _("%s takes no styles. Take them out, or choose another recipe.") % self.recipe.title
         if len(self.mix) > MOST_STYLES:
             wrong["style"] = _("Choose at most %d styles.") % MOST_STYLES
         if len({ingredient.version.pk for ingredient in self.mix}) < len(self.mix):

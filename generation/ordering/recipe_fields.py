@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from generation.ordering import availability
 from generation.recipes import registry
@@ -13,15 +15,18 @@ from generation.recipes.recipe import Field, Recipe
 from stylestudio.forms.widgets import Choices, Names, Slider, TextBox
 
 MOST_TEXT = 4000  # characters, as in the prompt
+OWN_SETTING = "own_"  # what names of settings begin with that only recipes of the studio's own have
 
 
 class RecipePicker(Choices):
     """The recipes to choose from, each with what it is good for, or with what engines lack for it."""
 
+    recipes: Mapping[str, Recipe] = {}  # that can be chosen now
+
     def create_option(self, name: str, value: Any, label: int | str, selected: bool, *rest: Any, **more: Any) -> Any:
         """With what the recipe is good for; what engines cannot make is greyed, unless it is chosen already."""
         option = super().create_option(name, value, label, selected, *rest, **more)
-        recipe = registry.named(value)
+        recipe = self.recipes.get(str(value)) or registry.named(value)
         lacking = [] if selected else availability.lacking(recipe)
         if lacking:
             option["attrs"]["disabled"] = True
@@ -46,6 +51,9 @@ def _form_field(field: Field) -> forms.Field:
             return forms.FloatField(min_value=field.least, max_value=field.most, widget=box, **told)
         case "choice":
             return forms.ChoiceField(choices=[(name, name) for name in field.choices], widget=Names, **told)
+        case "switch":
+            ways = [("True", _("On")), ("False", _("Off"))]
+            return forms.TypedChoiceField(choices=ways, coerce=lambda text: text == "True", widget=Choices, **told)
     return forms.CharField(required=False, max_length=MOST_TEXT, widget=TextBox({"rows": 2}), **told)
 
 
@@ -54,8 +62,12 @@ def _whole(number: float | None) -> int:
     return int(number)
 
 
-def names() -> set[str]:
-    """The names of the settings of all recipes."""
+def is_setting(name: str) -> bool:
+    """Whether a recipe may have a setting of this name: a shipped one, or one of the studio's own."""
+    return name.startswith(OWN_SETTING) or name in _shipped_settings()
+
+
+def _shipped_settings() -> set[str]:
     return {name for recipe in registry.shipped().values() for name in recipe.fields}
 
 

@@ -119,6 +119,12 @@ def lack_of(engine: Engine, recipe: Recipe) -> Lack | None:
     return (class_lack(known, recipe) if known else None) or lacks_of(engine).get(recipe.sha256)
 
 
+def absent(engine: Engine, recipe: Recipe) -> list[str]:
+    """The node classes of a recipe that an engine lacks; none as long as it has not told which it has."""
+    needed = {kind for mode in recipe.graphs for kind in recipe.classes(mode)}
+    return sorted(needed - {*engine.node_classes}) if engine.node_classes else []
+
+
 def warmth(task: GenerationTask) -> str:
     """A key of the files that the engine has in memory after this task: with equal keys nothing has to be loaded."""
     return hashlib.sha256(repr(files(task)).encode()).hexdigest()

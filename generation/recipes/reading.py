@@ -23,7 +23,7 @@ MODES = ("text", "image")
 NEEDED = ("positive", "seed", "filename_prefix")  # in every graph
 SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA")
 OF_STYLES = ("checkpoint", "lightning")
-TYPES = ("text", "integer", "number", "choice")
+TYPES = ("text", "integer", "number", "choice", "switch")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _SHAPE = re.compile(r"(\d{2,5})x(\d{2,5})")
@@ -53,13 +53,13 @@ def read(document: Mapping[str, Any]) -> Recipe:
     whole = _Part(document, "the document").knows("recipe", "graphs")
     told = _Part(whole.need("recipe"), "recipe.json").knows(
         "schema", "name", "version", "family", "title", "summary", "source", "comfyui", "graphs", "files", "fields",
-        "slots", "outputs", "shapes", "mutes_negative_at_cfg",
+        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused",
     )  # fmt: skip
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
     graphs = {mode: _graph(mode, nodes) for mode, nodes in whole.table("graphs").items()}
-    if "text" not in graphs or not graphs.keys() <= set(MODES):
-        raise told.wrong("graphs", "needs text, and may have image")
+    if not graphs or not graphs.keys() <= set(MODES):
+        raise told.wrong("graphs", "has to have text, image or both")
     found = Recipe(
         name=told.text("name", _NAME),
         version=told.number("version", int, least=1),
@@ -77,6 +77,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
         mutes_negative_at_cfg=told.number("mutes_negative_at_cfg", float)
         if told.has("mutes_negative_at_cfg")
         else None,
+        unused=frozenset(told.texts("unused")) if told.has("unused") else frozenset(),
         sha256=digest(document),
         document=document,
     )
@@ -267,6 +268,8 @@ def _field(told: _Part) -> Field:
         facts = {"default": told.need("default")}
         if not isinstance(facts["default"], str):
             raise told.wrong("default", "is not a text")
+    elif kind == "switch":
+        facts = {"default": told.flag("default")}
     else:
         raise told.wrong("type", f"is missing; it can be {', '.join(TYPES)}")
     words = told.words("help") if told.has("help") else NO_WORDS
@@ -279,9 +282,11 @@ def _field(told: _Part) -> Field:
 
 def _slots(told: _Part) -> Slots:
     told.knows("styles", "accelerator", "reference", "negative")
+    nodes = {name: told.text(name) for name in ("accelerator", "reference", "negative") if told.has(name)}
+    if not told.has("styles"):
+        return Slots(None, None, **nodes)
     styles = told.table("styles").knows("model", "clip")
     clip = _source(styles, "clip") if styles.has("clip") else None
-    nodes = {name: told.text(name) for name in ("accelerator", "reference", "negative") if told.has(name)}
     return Slots(_source(styles, "model"), clip, **nodes)
 
 
@@ -311,21 +316,26 @@ def _check_placeholders(recipe: Recipe) -> None:
     for mode, flow in recipe.graphs.items():
         if unknown := sorted(flow.placeholders - types.keys()):
             raise BadRecipe(f"graph {mode} has the placeholder {unknown[0]}, which neither files nor fields name.")
-        needed = {*NEEDED, *(each.placeholder for each in recipe.files.values())}
+        needed = {*NEEDED} - recipe.unused | {*(each.placeholder for each in recipe.files.values())}
         needed |= {"reference"} if mode == "image" else set()
         if missing := sorted(needed - flow.placeholders):
             raise BadRecipe(f"graph {mode} lacks the placeholder {missing[0]}.")
         if mixed := sorted(name for name in flow.mixed if types[name] in WHOLE):
             raise BadRecipe(f"graph {mode} has {mixed[0]} inside a longer text; it is no text.")
+    if not recipe.unused <= {*NEEDED} - {"filename_prefix"}:
+        raise BadRecipe("recipe.json: unused can have positive and seed.")
     used = frozenset[str]().union(*(flow.placeholders for flow in recipe.graphs.values()))
     if unused := [name for name in recipe.fields if name not in used]:
         raise BadRecipe(f"recipe.json: fields: {unused[0]} is in no graph.")
+    if known := sorted(recipe.unused & used):
+        raise BadRecipe(f"recipe.json: unused has {known[0]}, which is in a graph.")
 
 
 def _check_nodes(recipe: Recipe) -> None:
     slots = recipe.slots
     for mode, flow in recipe.graphs.items():
-        named = {"styles": slots.model[0], "negative": slots.negative}
+        named = {"negative": slots.negative}
+        named |= {"styles": slots.model[0]} if slots.model else {}
         named |= {"the text of styles": slots.clip[0]} if slots.clip else {}
         named |= {"accelerator": slots.accelerator, **recipe.outputs}
         named |= {"reference": slots.reference} if mode == "image" else {}

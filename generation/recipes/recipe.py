@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.graph import Graph, GraphError
 from stylestudio.comfy.graphs.workflow import Lora, Source, Workflow, chain_loras
 
 # Placeholders that every order fills, besides those of the recipe's own files and fields.
@@ -20,7 +20,10 @@ GIVEN: Mapping[str, str] = {
     "seed": "integer",
     "filename_prefix": "text",
     "reference": "picture",
+    "braces": "text",
 }
+OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
+BRACES = "{{"  # what `braces` always stands for, so that a graph may contain it
 # A placeholder of these types is a whole input, never a part of a longer text.
 WHOLE = frozenset({"integer", "number", "choice", "picture", "file"})
 
@@ -59,7 +62,7 @@ class Field:
     """A setting that people see. Numbers go from `least` to `most`, and are multiplied by `factor` in graphs."""
 
     name: str
-    type: str  # text, integer, number or choice
+    type: str  # text, integer, number, choice or switch
     label: Words
     default: Any
     advanced: bool
@@ -86,6 +89,8 @@ class Field:
         if self.choices and value not in self.choices:
             words = _("%(label)s: choose one of %(choices)s.")
             return words % {"label": self.label, "choices": ", ".join(self.choices)}
+        if self.type == "switch" and not isinstance(value, bool):
+            return _("%(label)s: choose on or off.") % {"label": self.label}
         return ""
 
     def read(self, text: object) -> Any:
@@ -96,17 +101,19 @@ class Field:
                 value = int(str(text)) if self.type == "integer" else float(str(text))
             except ValueError:
                 return None
+        if self.type == "switch":
+            value = {"true": True, "false": False}.get(str(text).lower())
         return None if self.problem(value) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
     """Where other things are plugged in. Styles go behind the output `model` and the output `clip` of two nodes, or
-    behind the first alone if there is no `clip`; the others are the nodes of the accelerator, of the picture to start
-    from, and of the negative prompt.
+    behind the first alone if there is no `clip`; without `model` the recipe takes none. The others are the nodes of the
+    accelerator, of the picture to start from, and of the negative prompt.
     """
 
-    model: Source
+    model: Source | None
     clip: Source | None = None
     accelerator: str = ""
     reference: str = ""
@@ -131,8 +138,14 @@ class Recipe:
     outputs: Mapping[str, str]
     shapes: tuple[str, ...]
     mutes_negative_at_cfg: float | None
+    unused: frozenset[str]  # of what every graph usually needs: what none of its graphs has
     sha256: str
     document: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was made in this studio, and did not come with it."""
+        return self.name.startswith(OWN)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -148,6 +161,16 @@ class Recipe:
         """The node classes that engines need."""
         return self.graphs[mode].classes
 
+    @property
+    def takes_styles(self) -> bool:
+        """Whether styles can be mixed into its pictures."""
+        return self.slots.model is not None
+
+    @property
+    def takes_size(self) -> bool:
+        """Whether width and height of an order count for its pictures."""
+        return any({"width", "height"} & graph.placeholders for graph in self.graphs.values())
+
     def is_muted(self, cfg: object) -> bool:
         """Whether the negative prompt does nothing at this cfg."""
         try:
@@ -161,17 +184,23 @@ class Recipe:
         """The graph of one picture. `values` are those of GIVEN and of the fields, `files` names by role, `loras` names
         and weights of styles. Raises GraphError if something is missing.
         """
-        known = {**values, **{each.placeholder: files[role] for role, each in self.files.items() if role in files}}
+        named = {each.placeholder: files[role] for role, each in self.files.items() if role in files}
+        known = {**values, **named, "braces": BRACES}
         for name, each in self.fields.items():
             if each.factor != 1 and name in known:
                 known[name] = known[name] * each.factor
         flow = self.graphs[mode]
         filled = flow.fill({name: known[name] for name in flow.placeholders if name in known})
         styles = [Lora(name, weight, weight) for name, weight in loras]
+        if self.slots.model is None or self.slots.clip is None:
+            if styles:
+                raise GraphError(f"{self.name} takes no styles.")
+            return filled
         return chain_loras(filled, styles, self.slots.model, self.slots.clip)
 
     def samples(self) -> Sequence[Graph]:
         """A graph of each mode with the usual settings and a style, to see whether an engine's nodes fit."""
         given = {name: "" if kind in ("text", "picture") else 1024 for name, kind in GIVEN.items()}
         nameless = dict.fromkeys(self.files, "")
-        return [self.build(mode, {**given, **self.defaults}, nameless, [("", 1.0)]) for mode in self.graphs]
+        styles = [("", 1.0)] if self.takes_styles else []
+        return [self.build(mode, {**given, **self.defaults}, nameless, styles) for mode in self.graphs]

@@ -1,4 +1,4 @@
-"""Finding recipes: those that come with the studio, and the versions that earlier pictures were made by."""
+"""Finding recipes: those that come with the studio, its own, and the versions that earlier pictures were made by."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 from django.conf import settings
 
 from generation.recipes import reading
-from generation.recipes.models import KeptRecipe
-from generation.recipes.recipe import File, Recipe
+from generation.recipes.models import KeptRecipe, OwnVersion
+from generation.recipes.recipe import OWN, File, Recipe
 from stylestudio.comfy.file_names import canonical
+from stylestudio.edge.page_memory import once_a_page
 
 FOLDER = Path(__file__).parent / "shipped"
 # What pictures are made by if nothing else is said, and what every studio made them by before there were recipes.
@@ -36,14 +37,29 @@ def _found(folder: Path) -> Mapping[str, Recipe]:
     return {recipe.name: recipe for recipe in order}
 
 
+def current() -> Mapping[str, Recipe]:
+    """What can be chosen: the shipped recipes, then the studio's own that are published, by name. One question."""
+    own = (_kept(sha256) for sha256 in _published())
+    return {**shipped(), **{recipe.name: recipe for recipe in own}}
+
+
+@once_a_page
+def _published() -> tuple[str, ...]:
+    return tuple(OwnVersion.objects.published().order_by("recipe__name").values_list("sha256", flat=True))
+
+
 def default() -> Recipe:
     """The recipe of orders that name none."""
     return shipped()[DEFAULT]
 
 
 def named(name: object) -> Recipe:
-    """The current version of a recipe; the default one for a name that is not known any more."""
-    return shipped().get(str(name)) or default()
+    """The current version of a recipe; the default one for a name that is not known any more. No question for a
+    shipped one.
+    """
+    if recipe := shipped().get(str(name)):
+        return recipe
+    return current().get(str(name)) or default() if str(name).startswith(OWN) else default()
 
 
 def of_family(family: str) -> list[Recipe]:
@@ -60,7 +76,12 @@ def of(snapshot: Mapping[str, Any]) -> Recipe:
     return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
 
 
-@lru_cache(maxsize=64)
+def version(sha256: str) -> Recipe:
+    """The version with this hash, which is kept. Raises RecipeGone."""
+    return _kept(sha256)
+
+
+@lru_cache(maxsize=256)
 def _kept(sha256: str) -> Recipe:
     try:
         return reading.read(KeptRecipe.objects.get(pk=sha256).document)

@@ -151,3 +151,19 @@ document.addEventListener("click", ({ target }) => {
   if (row.dataset.parts) call(row, "DELETE", row.dataset.parts); // where this does not arrive, the sweep forgets it
   request?.abort();
 });
+// A form that takes one file and says at once what it makes of it.
+const taker = (target) => target.closest("form[data-takes-file]");
+document.addEventListener("change", ({ target }) => {
+  if (target.type === "file" && taker(target) && target.files.length) taker(target).requestSubmit();
+});
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    const form = taker(event.target);
+    if (!form || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    form.querySelector(".file").classList.toggle("over", name === "dragover");
+    if (name === "dragover") return;
+    form.querySelector("[type=file]").files = event.dataTransfer.files;
+    form.requestSubmit();
+  });
+}

@@ -36,6 +36,7 @@ BY_HAND = {
     "_reading_encodings.html": (1, CHOICE),
     "_shortcuts.html": (2, PAGE),
     "_select.html": (1, SEARCH),
+    "_shaping.html": (1, ROW),
     "_style_card.html": (1, ROW),
     "_tag_list.html": (1, ROW),
     "_tags.html": (1, SEARCH),

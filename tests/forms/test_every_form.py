@@ -17,8 +17,11 @@ from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
 from generation.ordering.forms import OrderForm
+from generation.recipes.own import building
+from generation.recipes.own.looking import Workflow
 from generation.selecting.forms import DownloadForm
 from generation.selecting.keeping_actions import OntoForm, StarsForm
+from generation.workflows.forms import AboutForm, AddForm, FieldForm, Shaping, TryForm
 from styles.forms import ImportForm, PresetForm, SafeRangeForm, StrengthForm, StyleForm
 from styles.import_models import LoraImport
 from styles.models import Preset, Style, StyleVersion
@@ -26,6 +29,7 @@ from stylestudio.forms.fields import StudioFields, StudioForm
 from stylestudio.people import accounts
 from stylestudio.uploads.views import StartForm
 from tests.forms.drawn import Drawn
+from tests.generation.workflows.graphs import fourteen
 from tests.styles.bringing import send, weights
 from training.datasets.captions.forms import BulkForm, OneSentence, ProposeForm
 from training.datasets.captions.grid import Filters, Grid
@@ -124,6 +128,25 @@ def training(ada: User) -> Case:
     return Case(lambda data: TrainingForm(data or {"dataset": str(chosen.pk)}, user=ada), sent)
 
 
+def shaping() -> Shaping:
+    """The page of a draft, before an engine was asked."""
+    flow = Workflow(fourteen(), {})
+    return Shaping(flow, building.propose(flow, "Portrait"))
+
+
+def about(_ada: User) -> Case:
+    sent = {"title_en": "A", "output": "9", "family": "sdxl"}
+    form = shaping().about
+    return Case(lambda data: AboutForm(data, flow=form.flow, shape=shaping().shape), sent)
+
+
+def field_row(_ada: User) -> Case:
+    row = next(row for row in shaping().rows if row.spot.key == "3/steps")
+    sent = {"place": "1", "use": "form", "label_en": "A", "default": "6", "least": "1", "most": "50"}
+    sent = {f"{row.prefix}-{name}": value for name, value in sent.items()}
+    return Case(lambda data: FieldForm(data, spot=row.spot, decision=row.decision, place=1), sent)
+
+
 def settings(_ada: User) -> Case:
     values = parameters.preset_values("quick", "comfyui")
 
@@ -170,6 +193,10 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     FreezeForm: lambda _ada: Case(FreezeForm, {}),
     TrainingForm: training,
     SettingsForm: settings,
+    AddForm: lambda _ada: Case(AddForm, {}),
+    AboutForm: about,
+    FieldForm: field_row,
+    TryForm: lambda _ada: Case(lambda data: TryForm(data, wants_picture=True), {}),
     accounts.OwnerForm: lambda _ada: Case(accounts.OwnerForm, {"username": "olga"}),
     accounts.SignInForm: sign_in,
     accounts.NewPasswordForm: new_password,

@@ -35,17 +35,18 @@ VALID = {
 GET_ONLY = {
     "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "face", "gallery", "gallery-counts",
     "gallery-news", "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download",
-    "prompt-words", "prompts", "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts",
-    "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
+    "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar", "selection-name",
+    "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
     "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear", "draft-restore",
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
-    "move-to-front", "picture-cover", "picture-delete", "picture-restore", "reference", "reference-from",
-    "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "selection",
-    "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove",
-    "takeover-restore", "trash-cancel", "trash-delete", "trash-restore", "variations",
+    "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive", "recipe-discard",
+    "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry", "retry-smaller",
+    "safe-range", "save-filter", "save-preset", "selection", "selection-gone", "start-from", "strength",
+    "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore", "trash-cancel", "trash-delete",
+    "trash-restore", "variations",
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
@@ -54,6 +55,9 @@ WITH_NUMBER = {
     "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
+WITH_OWN_RECIPE = {
+    "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",
+}  # fmt: skip
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
 WITH_VERSION = {"safe-range", "strength", "version-faces"}
 WITH_PURPOSE = {"face", "face-ask"}
@@ -79,7 +83,7 @@ def address(name: str, pk: int = 1) -> str:
         return reverse("generation:bulk-zip", args=[pk, 1])
     if name in WITH_PURPOSE:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
-    numbered = WITH_NUMBER | WITH_TAKEOVER | WITH_ENGINE | WITH_VERSION
+    numbered = WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_ENGINE | WITH_VERSION
     return reverse(f"generation:{name}", args=[pk] if name in numbered else [])
 
 
@@ -115,26 +119,27 @@ def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
     return picture
 
 
-def as_posted(html: str) -> dict[str, list[str]]:
-    """What a browser would send for the form as it stands in a page."""
+def as_posted(html: str, form: str = '<form class="compose"') -> dict[str, list[str]]:
+    """What a browser would send for the form as it stands in a page, by how it begins."""
     html = tight(html)
     data: dict[str, list[str]] = {}
 
     def add(name: str, value: str) -> None:
         data.setdefault(name, []).append(value)
 
-    form = re.search(r'<form class="compose".*?</form>', html, re.DOTALL)
-    assert form
+    found = re.search(re.escape(form) + r".*?</form>", html, re.DOTALL)
+    assert found
+    whole = found[0]
     outside = re.findall(r'<input[^>]*\sform="compose-form"[^>]*>', html)
-    for tag in [*re.findall(r"<input[^>]*>", form[0]), *outside]:
+    for tag in [*re.findall(r"<input[^>]*>", whole), *outside]:
         name, kind = re.search(r' name="([^"]+)"', tag), re.search(r' type="(\w+)"', tag)
         value = re.search(r' value="([^"]*)"', tag)
         chosen = " checked" in tag or (kind[1] if kind else "text") not in {"radio", "checkbox", "file"}
         if name and chosen and name[1] != "reference":
             add(name[1], value[1] if value else "")
-    for name, text in re.findall(r'<textarea[^>]*\sname="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
+    for name, text in re.findall(r'<textarea[^>]*\sname="([\w-]+)"[^>]*>(.*?)</textarea>', whole, re.DOTALL):
         add(name, text)
-    for name, options in re.findall(r'<select[^>]*\sname="(\w+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
+    for name, options in re.findall(r'<select[^>]*\sname="([\w-]+)"[^>]*>(.*?)</select>', whole, re.DOTALL):
         [(value, words)] = re.findall(r'<option(?: value="([^"]*)")? selected>(.*?)</option>', options)
         add(name, value or words)
     return data

@@ -23,10 +23,12 @@ from generation.selecting import orders as selecting_orders
 from generation.selecting.selection import Selection
 from generation.takeover.models import TakeOver
 from generation.trash.models import TrashOrder
+from generation.workflows import drafting
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.models import Upload
 from stylestudio.people.visibility import Visibility
+from tests.generation.workflows.graphs import as_file, fourteen
 from tests.styles.bringing import weights
 from training.datasets.health import stored
 from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
@@ -65,6 +67,7 @@ class Cast:
         self._selected()
         self._datasets()
         self._trainings()
+        self.own_draft = drafting.add(as_file(fourteen()), "portrait.json", self.users["curator"])
         self.saved_filter = SavedFilter.objects.create(owner=self.maker, name="Hens", query="q=hen")
         self.upload = Upload.objects.create(
             owner=self.users["maker"], purpose="dataset", name="set.zip", fingerprint="f", size=9,

@@ -134,6 +134,14 @@ RULES: dict[str, Rule] = {
     "generation:trash-cancel": action("i0y0y", "trash_order"),
     "generation:mark": action(TEAM, "picture", stars="3"),
     "generation:marks": page(),
+    "generation:recipes": page(look=CURATORS),
+    "generation:recipe-add": form(CURATORS),  # of no file
+    "generation:recipe": form(CURATORS, "own_draft"),
+    "generation:recipe-publish": action(CURATORS, "own_draft"),
+    "generation:recipe-archive": action(CURATORS, "own_draft"),
+    "generation:recipe-renew": action(CURATORS, "own_draft"),
+    "generation:recipe-discard": action(CURATORS, "own_draft"),
+    "generation:recipe-export": page("own_draft", CURATORS),
     "generation:boards": page(),
     "generation:board-new": form(TEAM),
     "generation:board-choose": Rule("i0000", "i0000"),  # of no picture

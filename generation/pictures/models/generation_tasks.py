@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -27,6 +27,7 @@ from generation.pictures.models.references import Reference
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import Shape, shape_name, size_text, smaller
 from generation.recipes import registry
+from generation.recipes.recipe import OWN, Recipe
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import StyleVersion
 from stylestudio.database.prepared import OftenUsed, Prepared
@@ -211,11 +212,24 @@ class GenerationTask(OftenUsed, Job):
 
     @property
     def recipe_title(self) -> str:
-        """The recipe in words; its name if it is not shipped any more, and "" if the picture was made elsewhere."""
+        """The recipe in words, with the version if it is the studio's own; its name if it is not known any more, and ""
+        if the picture was made elsewhere.
+        """
         if self.taken_over is not None:
             return ""
-        known = registry.shipped().get(self.recipe)
-        return str(known.title) if known else self.recipe
+        known = registry.shipped().get(self.recipe) or self._own_recipe
+        if known is None:
+            return self.recipe
+        words = gettext("%(name)s, version %(number)d") if known.is_own else "%(name)s"
+        return words % {"name": known.title, "number": known.version}
+
+    @cached_property
+    def _own_recipe(self) -> Recipe | None:
+        """The version of a recipe of the studio's own that its pictures are made by."""
+        try:
+            return registry.of(self.snapshot) if self.recipe.startswith(OWN) else None
+        except registry.RecipeGone:
+            return None
 
     @property
     def made_by(self) -> Mapping[str, Any]:
@@ -224,9 +238,14 @@ class GenerationTask(OftenUsed, Job):
         return facts
 
     @property
+    def setting_names(self) -> Collection[str]:
+        """The settings that its recipe has: the columns of others say nothing about its pictures."""
+        return (self._own_recipe or registry.named(self.recipe)).fields.keys()
+
+    @property
     def more_fields(self) -> list[tuple[str, Any]]:
         """The settings that only some recipes have, with their labels."""
-        known = registry.named(self.recipe).fields
+        known = (self._own_recipe or registry.named(self.recipe)).fields
         return [
             (str(known[name].label) if name in known else name, value)
             for name, value in snapshots.fields_in(self.snapshot).items()

@@ -76,6 +76,7 @@ def test_any_text_reaches_the_engine_unchanged_in_every_text_of_every_recipe(rec
 
 @every_recipe
 def test_styles_come_after_the_accelerator_and_before_everything_that_uses_the_model(recipe: Recipe) -> None:
+    assert recipe.slots.model
     model, clip = list(recipe.slots.model), list(recipe.slots.clip) if recipe.slots.clip else None
     for mode in recipe.graphs:
         graph = built(recipe, mode)
@@ -157,7 +158,7 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (at("graphs", "text", "6", "inputs", "seed"), "no {{seed}}", "seed inside a longer text"),
         (at("graphs", "text", "6", "inputs", "latent_image"), ["55", 0], "node 55, which is not there"),
         (at("graphs", "text"), {"nodes": [], "links": []}, "editor's format"),
-        (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "needs text, and may have image"),
+        (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "has to have text, image or both"),
     ],
 )
 def test_what_a_recipe_says_wrong_is_refused_by_its_place(

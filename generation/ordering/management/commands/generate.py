@@ -46,6 +46,13 @@ def size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def known_recipe(text: str) -> str:
+    """The name of a recipe that pictures can be made by now."""
+    if text not in registry.shipped() and text not in (known := registry.current()):
+        raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(known)})")
+    return text
+
+
 def weighted(text: str) -> tuple[str, float | None]:
     """Parse a style's short name with an optional weight, such as ink-mist:0.8."""
     slug, colon, weight = text.partition(":")
@@ -107,10 +114,11 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--recipe",
-            choices=list(registry.shipped()),
+            type=known_recipe,
             default=registry.DEFAULT,
             metavar="NAME",
-            help=f"how the pictures are made: {', '.join(registry.shipped())} (default: %(default)s)",
+            help=f"how the pictures are made: {', '.join(registry.shipped())}, or a published one of the studio's own "
+            "(default: %(default)s)",
         )
         parser.add_argument("--steps", type=int, metavar="N", help="sampling steps (default: those of the recipe)")
         parser.add_argument("--cfg", type=float, metavar="X", help="guidance (default: that of the recipe)")

@@ -1,0 +1,253 @@
+"""The pages of recipes, for curators: all of them, a workflow that becomes a form, its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from generation.engines import lacks
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.ordering.references import add_reference
+from generation.pictures.models import GenerationTask
+from generation.recipes import registry
+from generation.recipes.models import OwnRecipe, OwnVersion
+from generation.recipes.own import building, taking
+from generation.recipes.own.building import NotShaped, Shape
+from generation.recipes.own.looking import Workflow
+from generation.recipes.own.taking import NotTaken
+from generation.workflows import drafting, engine_facts, history
+from generation.workflows.drafting import NotPublished
+from generation.workflows.forms import AddForm, Shaping, TryForm
+from stylestudio.images.decoding import BadPicture
+from stylestudio.jobs.presses import once
+from stylestudio.live import page_frame
+from stylestudio.people.access import StudioRequest, require_curator, visible, whole_number
+from stylestudio.people.visibility import Visibility
+
+TRIED = "a lighthouse in the fog"  # the prompt of a try if none is written
+
+
+@require_GET
+def recipes(request: StudioRequest) -> HttpResponse:
+    """The studio's own recipes with the state of each, and those that came with it."""
+    require_curator(request.user)
+    own = OwnRecipe.objects.prefetch_related("versions").select_related("owner")
+    context = {"own": [(recipe, list(recipe.versions.all())) for recipe in own], "shipped": registry.shipped().values()}
+    return render(request, "generation/workflows/recipes.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def add(request: StudioRequest) -> HttpResponse:
+    """Add a workflow: a new recipe, or with ?of= the next version of one."""
+    require_curator(request.user)
+    number = request.GET.get("of", "")
+    recipe = get_object_or_404(OwnRecipe, pk=whole_number(number)) if number else None
+    form = AddForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        file: UploadedFile[bytes] = form.cleaned_data["workflow"]
+        try:
+            # One byte more than is taken: of a large file the rest is never read.
+            version = drafting.add(file.read(taking.MOST_BYTES + 1), str(file.name), request.user, recipe)
+        except (NotTaken, NotShaped) as refusal:
+            form.add_error("workflow", str(refusal))
+        else:
+            return redirect(version)
+    context = {"form": form, "recipe": recipe}
+    return render(request, "generation/workflows/add.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def version(request: StudioRequest, pk: int) -> HttpResponse:
+    """One version: the form that shapes a draft, or what a published one is. `then` says what follows the saving."""
+    require_curator(request.user)
+    found = _version(pk)
+    if request.method != "POST":
+        return _page(request, found, _shaping(found))
+    if not found.is_draft:
+        messages.warning(request, _("This version is published and changes no more. Make a new version."))
+        return redirect(found)
+    flow = drafting.flow_of(found)
+    shaping = Shaping(flow, drafting.shape_of(found), request.POST)
+    if not shaping.is_valid():
+        return _page(request, found, shaping, status=422)
+    try:
+        shape = building.added(flow, shaping.decided(), request.POST.getlist("add"))
+        _keep(request, found, flow, shape)
+        return _after(request, found)
+    except (NotShaped, NotPublished, BadPicture, ValidationError) as refusal:
+        words = " ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
+        return _page(request, found, shaping, status=422, trouble=words)
+
+
+def _keep(request: StudioRequest, found: OwnVersion, flow: Workflow, shape: Shape) -> None:
+    """Store the shape, if a recipe can be made of it."""
+    building.document(flow, shape, found.recipe.name, found.number)
+    facts = shape.facts()
+    if facts != found.shape:
+        found.shape_as(facts)
+        history.note(request.user, found, history.CHANGED)
+    drafting.recipe_of(found)
+
+
+def _after(request: StudioRequest, found: OwnVersion) -> HttpResponse:
+    match request.POST.get("then"):
+        case "publish":
+            drafting.publish(found, request.user)
+            messages.success(request, _("%(version)s is published.") % {"version": found})
+        case "try":
+            return redirect(f"{found.get_absolute_url()}?tried={_try(request, found).pk}#tried")
+        case _:
+            messages.success(request, _("Saved."))
+    return redirect(found)
+
+
+def _try(request: StudioRequest, found: OwnVersion) -> GenerationTask:
+    """Order one picture by the draft that only this person sees. Raises BadPicture and ValidationError."""
+    recipe = drafting.recipe_of(found)
+    trial = _trial(request, drafting.shape_of(found))
+    if not trial.is_valid():
+        raise ValidationError(" ".join(str(words) for each in trial.errors.values() for words in each))
+    reference = None
+    if "image" in recipe.graphs:
+        if not (file := trial.cleaned_data.get("picture")):
+            raise BadPicture(_("Choose a picture to try it with."))
+        reference = add_reference(file, request.user)
+    values = {name: value for name, value in recipe.defaults.items() if name in orders.COLUMNS}
+    order = Order(prompt=trial.cleaned_data["prompt"] or TRIED, recipe=recipe, reference=reference, **values)
+    return orders.place(order, request.user, visibility=Visibility.PRIVATE)
+
+
+def _trial(request: StudioRequest, shape: Shape) -> TryForm:
+    wants_picture = any(each.use == "reference" for each in shape.fields)
+    return TryForm(request.POST or None, request.FILES or None, wants_picture=wants_picture)
+
+
+def _shaping(found: OwnVersion) -> Shaping:
+    return Shaping(drafting.flow_of(found), drafting.shape_of(found))
+
+
+def _page(
+    request: StudioRequest, found: OwnVersion, shaping: Shaping, *, status: int = 200, trouble: str = ""
+) -> HttpResponse:
+    flow = shaping.flow
+    keys = building.needed(flow, shaping.shape.output)
+    kinds = {flow.nodes[key]["class_type"] for key in keys}
+    packages = found.origin.get("packages", {})
+    context: dict[str, Any] = {
+        "version": found,
+        "shaping": shaping,
+        "trouble": trouble,
+        "versions": found.recipe.versions.all(),
+        "history": history.of(found.recipe),
+        "dangers": drafting.dangers(found),
+        "lacking": [
+            (engine, [(kind, packages.get(kind, "")) for kind in absent])
+            for engine, absent in engine_facts.lacking(kinds)
+        ],
+        "misfit": _misfit(found),
+        "files": flow.files(keys),
+        "left_out": len(flow.nodes) - len(keys) - 1,
+        "is_told": bool(found.nodes),
+        "trial": _trial(request, shaping.shape),
+    }
+    if number := request.GET.get("tried", ""):
+        job = visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
+        context |= {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+    return render(request, "generation/workflows/version.html", context, status=status)
+
+
+def _misfit(found: OwnVersion) -> str:
+    try:
+        lack = drafting.misfit(found)
+    except NotShaped as refusal:
+        return str(refusal)
+    return lacks.lack_in_words(lack) if lack else ""
+
+
+@require_POST
+@once
+def publish(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make new pictures with this version from now on, as it is stored."""
+    return _done(request, pk, drafting.publish, _("%(version)s is published."))
+
+
+@require_POST
+@once
+def archive(request: StudioRequest, pk: int) -> HttpResponse:
+    """Stop offering this version."""
+    return _done(request, pk, drafting.archive, _("%(version)s is archived."))
+
+
+def _done(request: StudioRequest, pk: int, act: Callable[..., None], said: str) -> HttpResponse:
+    require_curator(request.user)
+    found = _version(pk)
+    try:
+        act(found, request.user)
+    except (NotPublished, NotShaped) as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        messages.success(request, said % {"version": found})
+    return redirect(found)
+
+
+@require_POST
+@once
+def renew(request: StudioRequest, pk: int) -> HttpResponse:
+    """Begin the next version with what this one is."""
+    require_curator(request.user)
+    return redirect(drafting.renew(_version(pk), request.user))
+
+
+@require_POST
+@once
+def discard(request: StudioRequest, pk: int) -> HttpResponse:
+    """Delete a draft."""
+    require_curator(request.user)
+    found = _version(pk)
+    try:
+        drafting.discard(found, request.user)
+    except NotPublished as refusal:
+        messages.warning(request, str(refusal))
+        return redirect(found)
+    messages.success(request, _("The draft is discarded."))
+    return redirect("generation:recipes")
+
+
+@require_GET
+def export(request: StudioRequest, pk: int) -> HttpResponse:
+    """The version as one file, for another StyleStudio."""
+    require_curator(request.user)
+    found = _version(pk)
+    response = HttpResponse(drafting.exported(found), content_type="application/json")
+    name = f"{found.recipe.name}-v{found.number}.recipe.json"
+    response["Content-Disposition"] = content_disposition_header(True, name) or ""
+    return response
+
+
+def _version(pk: int) -> OwnVersion:
+    return get_object_or_404(OwnVersion.objects.select_related("recipe"), pk=pk)
+
+
+urlpatterns = [
+    path("recipes/", recipes, name="recipes"),
+    path("recipes/add/", add, name="recipe-add"),
+    path("recipes/<int:pk>/", version, name="recipe"),
+    path("recipes/<int:pk>/publish/", publish, name="recipe-publish"),
+    path("recipes/<int:pk>/archive/", archive, name="recipe-archive"),
+    path("recipes/<int:pk>/renew/", renew, name="recipe-renew"),
+    path("recipes/<int:pk>/discard/", discard, name="recipe-discard"),
+    path("recipes/<int:pk>/export/", export, name="recipe-export"),
+]
