@@ -28,6 +28,7 @@ from stylestudio import __version__
 from stylestudio.templatetags.studio import about
 
 LATELY = 30  # newest tasks of a person that determine the recently used styles
+LOOKED = 500  # newest tasks among which these are: the others may be a million that were taken over
 RECENT = 4  # recently used styles at the top of the picker
 FIRST = RECENT  # cards that come with the page; the others are fetched when they come into view or are searched
 
@@ -227,7 +228,13 @@ def _choices(user: User, recipe: Recipe, chosen: set[int]) -> list[StyleChoice]:
 
 def _recent(user: User, offered: Iterable[Style]) -> list[int]:
     """Primary keys of the few styles that this person used last, the newest first."""
-    newest = GenerationTask.objects.made_here().visible_to(user).filter(owner=user).values("pk")[:LATELY]
+    own = GenerationTask.objects.visible_to(user).filter(owner=user)
+    newest = (
+        GenerationTask.objects.made_here()
+        .visible_to(user)
+        .filter(pk__in=own.values("pk")[:LOOKED])
+        .values("pk")[:LATELY]
+    )
     rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
     known = {style.pk for style in offered}
     used = dict.fromkeys(rows.values_list("version__style", flat=True))

@@ -192,7 +192,7 @@ class Recipe:
         flow = self.graphs[mode]
         filled = flow.fill({name: known[name] for name in flow.placeholders if name in known})
         styles = [Lora(name, weight, weight) for name, weight in loras]
-        if self.slots.model is None or self.slots.clip is None:
+        if self.slots.model is None:
             if styles:
                 raise GraphError(f"{self.name} takes no styles.")
             return filled

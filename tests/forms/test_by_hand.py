@@ -47,7 +47,7 @@ BY_HAND = {
     "account.html": (1, "tells password managers whose password it is; nobody sees it"),
     "compare.html": (4, PAGE),
     "datasets.html": (1, SEARCH),
-    "found_loras.html": (3, SEARCH + "; " + ROW),
+    "found_loras.html": (4, SEARCH + "; " + ROW + "; a choice that has a usual value and no error"),
     "new_run.html": (1, "one of many datasets; each as a widget takes longer than the rest of the page"),
     "picture_file.html": (1, WIDGET),
     "run_base.html": (3, PAGE),
