@@ -141,6 +141,12 @@ def dangers(version: OwnVersion) -> list[Dangers]:
     ]
 
 
+def require_harmless(version: OwnVersion, user: User, words: str) -> None:
+    """Raise NotPublished with these words for a version that may do more than make pictures, unless an owner asks."""
+    if (found := dangers(version)) and not user.is_superuser:
+        raise NotPublished(words % ", ".join(each.kind for each in found))
+
+
 def misfit(version: OwnVersion) -> Lack | None:
     """Why the engine that told of its nodes could not run its graph; None if it could, or if that is not known."""
     recipe = recipe_of(version)
@@ -160,9 +166,7 @@ def publish(version: OwnVersion, user: User) -> None:
     """Make a version the one for new pictures. Raises NotPublished and NotShaped."""
     if not is_curator(user):
         raise NotPublished(_("Only curators can publish a recipe."))
-    if (found := dangers(version)) and not user.is_superuser:
-        kinds = ", ".join(each.kind for each in found)
-        raise NotPublished(_("An owner of the studio has to publish this, because of what %s may do.") % kinds)
+    require_harmless(version, user, _("An owner of the studio has to publish this, because of what %s may do."))
     recipe = recipe_of(version)
     registry.keep(recipe)
     version.publish(recipe.sha256)

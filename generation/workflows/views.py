@@ -115,7 +115,9 @@ def _after(request: StudioRequest, found: OwnVersion) -> HttpResponse:
 
 
 def _try(request: StudioRequest, found: OwnVersion) -> GenerationTask:
-    """Order one picture by the draft that only this person sees. Raises BadPicture and ValidationError."""
+    """Order one picture by the draft that only this person sees. Raises BadPicture, NotPublished, ValidationError."""
+    words = _("An owner of the studio has to try this, because of what %s may do.")
+    drafting.require_harmless(found, request.user, words)
     recipe = drafting.recipe_of(found)
     trial = _trial(request, drafting.shape_of(found))
     if not trial.is_valid():
