@@ -22,7 +22,7 @@ from stylestudio.text import plain
 
 NOTES = frozenset({"Note", "MarkdownNote"})
 _CONTROL = frozenset({"fixed", "increment", "decrement", "randomize"})
-_WIDGETS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", node_info.DYNAMIC_COMBO})
+_WIDGETS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COLOR", node_info.DYNAMIC_COMBO})
 _SEEDS = frozenset({"seed", "noise_seed"})
 _MOST_PASSED = 50  # nodes in a row that only pass on what they get
 
@@ -113,7 +113,8 @@ def _values(node: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(values, dict):
         known = {entry.name: entry for entry in _widgets(info, values)}
         values = [value for name, value in values.items() if name in known]
-    left = list(values) if isinstance(values, list) else []
+    # A node without fields may show what it got the last time; the editor stores that too.
+    left = list(values) if isinstance(values, list) and any(_widgets(info, {})) else []
     given: dict[str, Any] = {}
     place = 0
     while place < len(entries := list(_widgets(info, given))) and left:
@@ -127,13 +128,23 @@ def _values(node: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
             left.pop(0)
     if any(value not in (None, "") for value in left):
         raise NotTaken(_why(str(node.get("title") or node.get("type"))))
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in _with_usual(info, given).items() if value is not None}
+
+
+def _with_usual(info: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """As the editor does: a field that the class has had only since the file was saved begins with its usual value."""
+    found = dict(given)
+    while missing := [each for each in _widgets(info, found) if each.required and each.name not in found]:
+        for entry in missing:  # one that is chosen may bring further fields
+            found[entry.name] = entry.settings.get("default", next(iter(entry.choices or ()), None))
+    return found
 
 
 def _widgets(info: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Input]:
     """The inputs that the editor shows as fields, in its order."""
     for entry in node_info.inputs(info, given).values():
-        if (entry.type in _WIDGETS or entry.choices is not None) and not entry.settings.get("forceInput"):
+        kinds = {kind.strip() for kind in entry.type.split(",")}
+        if (kinds & _WIDGETS or entry.choices is not None) and not entry.settings.get("forceInput"):
             yield entry
 
 
@@ -145,8 +156,8 @@ def _fits(entry: Input, value: Any) -> bool:
         return isinstance(value, str) and (is_any or value in entry.choices)
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     fits = {"INT": is_number and float(value) == int(value) if is_number else False, "FLOAT": is_number}
-    fits |= {"BOOLEAN": isinstance(value, bool), "STRING": isinstance(value, str)}
-    return bool(fits.get(entry.type, False))
+    fits |= {"BOOLEAN": isinstance(value, bool), **dict.fromkeys(("STRING", "COLOR"), isinstance(value, str))}
+    return any(fits.get(kind.strip(), False) for kind in entry.type.split(","))
 
 
 def _is_beside(entry: Input, value: Any) -> bool:
