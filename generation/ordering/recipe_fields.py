@@ -30,7 +30,8 @@ class RecipePicker(Choices):
         lacking = [] if selected else availability.lacking(recipe)
         if lacking:
             option["attrs"]["disabled"] = True
-        return {**option, "label": f"{recipe.title} – {' '.join(lacking) or recipe.summary}"}
+        title, words = str(recipe.title), " ".join(lacking) or str(recipe.summary)
+        return {**option, "label": title if words == title else f"{title} – {words}"}
 
 
 def fields_of(recipe: Recipe) -> dict[str, forms.Field]:

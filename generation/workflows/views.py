@@ -29,6 +29,7 @@ from generation.recipes.own.taking import NotTaken
 from generation.workflows import drafting, engine_facts, history
 from generation.workflows.drafting import NotPublished
 from generation.workflows.forms import AddForm, Shaping, TryForm
+from styles.for_engines import family_title
 from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame
@@ -43,7 +44,8 @@ def recipes(request: StudioRequest) -> HttpResponse:
     """The studio's own recipes with the state of each, and those that came with it."""
     require_curator(request.user)
     own = OwnRecipe.objects.prefetch_related("versions").select_related("owner")
-    context = {"own": [(recipe, list(recipe.versions.all())) for recipe in own], "shipped": registry.shipped().values()}
+    shipped = [(recipe, family_title(recipe.family)) for recipe in registry.shipped().values()]
+    context = {"own": [(recipe, list(recipe.versions.all())) for recipe in own], "shipped": shipped}
     return render(request, "generation/workflows/recipes.html", context)
 
 
