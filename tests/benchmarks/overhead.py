@@ -1,11 +1,12 @@
 """What StyleStudio adds to one picture: whole studios against a bare client, on engines that paint at once, by turns.
 
-    python tests/benchmarks/overhead.py [--runs 50] [--sizes 64 1024] [--against WORKTREE] [--servers]
+    python tests/benchmarks/overhead.py [--runs 50] [--sizes 64 1024] [--against WORKTREE] [--servers] [--recipes]
 
 Measured from placing the order to the original being stored and its row committed (the thumbnail follows later), and
 for the bare client from building the request to having the picture's bytes. `--servers`: also a studio on PostgreSQL
 and Redis, one on S3 besides, and a bare PUT of the same bytes there; it needs STYLESTUDIO_SCALE_PYTHON, like
-`tests/scale`. Prints one JSON object.
+`tests/scale`. `--recipes`: also each recipe that comes with the studio, by turns, as ratios to the default one. Prints
+one JSON object.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class Bare:
         raise AssertionError("The socket closed.")
 
 
-def place(size: int, seed: int) -> Any:
-    """The task of an order of one picture."""
+def place(size: int, seed: int, recipe: str = "") -> Any:
+    """The task of an order of one picture, by the default recipe unless another one is named."""
     from django.contrib.auth.models import User
 
     try:
@@ -83,11 +84,17 @@ def place(size: int, seed: int) -> Any:
     except ImportError:
         orders = import_module("generation.orders")  # where it was earlier
     person, _made = User.objects.get_or_create(username="bench", defaults={"is_superuser": True})
-    return orders.place(orders.Order(prompt="a red house", width=size, height=size, seed=seed), person)
+    wish: dict[str, Any] = {"prompt": "a red house", "width": size, "height": size, "seed": seed}
+    if recipe:
+        made_by = import_module("generation.recipes.registry").named(recipe)
+        usual = {name: value for name, value in made_by.defaults.items() if name in orders.COLUMNS}
+        wish |= {"recipe": made_by, **usual}
+    return orders.place(orders.Order(**wish), person)
 
 
 def serve() -> None:
-    """In a process of a side: for "size seed" on standard input make a picture, print the seconds, its graph and bytes.
+    """In a process of a side: for "size seed" or "size seed recipe" on standard input make a picture, print the
+    seconds, its graph and bytes.
 
     For "put size" print the seconds of storing so many bytes in the bucket.
     """
@@ -104,12 +111,12 @@ def serve() -> None:
     look = connection.connection.execute
     print("ready", flush=True)
     for line in sys.stdin:
-        first, second = line.split()
+        first, second, *recipe = line.split()
         if first == "put":
             print(json.dumps(put(int(second))), flush=True)
             continue
         begun = time.perf_counter()
-        task = place(int(first), int(second))
+        task = place(int(first), int(second), *recipe)
         while not look(f"SELECT 1 FROM {table} WHERE task_id = {task.pk}").fetchone():
             if time.perf_counter() - begun > PATIENCE:
                 raise SystemExit("A picture did not come; see the studio's log.")
@@ -190,6 +197,21 @@ def measure(studios: dict[str, Studio], sizes: list[int], runs: int) -> dict[str
     return report
 
 
+def by_recipe(studio: Studio, size: int, runs: int) -> dict[str, Any]:
+    """Each recipe that comes with the studio by turns, the default one first, with the ratio to that one."""
+    from generation.recipes import registry
+
+    took: dict[str, list[float]] = {name: [] for name in registry.shipped()}
+    for number in range(WARM_UPS + runs):
+        for place, (name, each) in enumerate(took.items()):
+            seconds = studio.ask(f"{size} {10**6 + 100 * number + place} {name}")[0]
+            time.sleep(PAUSE)
+            if number >= WARM_UPS:
+                each.append(seconds * 1000)
+    alone = median(next(iter(took.values())))
+    return {name: {**figures(each), "times": round(median(each) / alone, 3)} for name, each in took.items()}
+
+
 def figures(milliseconds: list[float]) -> dict[str, float]:
     """The median and the 95th percentile."""
     return {"median_ms": round(median(milliseconds), 1), "p95_ms": round(quantiles(milliseconds, n=20)[-1], 1)}
@@ -212,6 +234,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 1024])
     parser.add_argument("--against", type=Path)
     parser.add_argument("--servers", action="store_true")
+    parser.add_argument("--recipes", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -237,7 +260,12 @@ def main() -> None:
         studios = {
             name: Studio(stack, root, folder / name, settings, python) for name, (root, settings) in sides.items()
         }
-        print(json.dumps(measure(studios, options.sizes, options.runs), indent=2))
+        report = measure(studios, options.sizes, options.runs)
+        if options.recipes:
+            sys.path.insert(0, str(ROOT))
+            os.environ["DJANGO_SETTINGS_MODULE"] = "stylestudio.settings"
+            report["recipes"] = by_recipe(studios["now"], options.sizes[0], options.runs)
+        print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":
