@@ -19,7 +19,11 @@ ACCELERATORS = (
 
 # What the recipes of other model families need, by folder.
 MODELS: Mapping[str, tuple[str, ...]] = {
-    "checkpoints": ("sd_xl_base_1.0.safetensors", "sd3.5_large_fp8_scaled.safetensors"),
+    "checkpoints": (
+        "sd_xl_base_1.0.safetensors",
+        "sd3.5_large_fp8_scaled.safetensors",
+        "NoobAI-XL-Vpred-v1.0.safetensors",
+    ),
     "diffusion_models": (
         "Chroma1-HD-fp8mixed.safetensors",
         "flux-2-klein-4b-fp8.safetensors",

@@ -222,6 +222,17 @@ FAMILY_NODES = (
         more=EXPERIMENTAL,
     ),
     _first("model/patch", "comfy_extras.nodes_model_advanced")(
+        "ModelSamplingDiscrete",
+        "ModelSamplingDiscrete",
+        lambda files: {
+            "model": ["MODEL"],
+            "sampling": [["eps", "v_prediction", "lcm", "x0", "img_to_img", "img_to_img_flow"]],
+            "zsnr": ["BOOLEAN", {"default": False, "advanced": True}],
+        },
+        ("MODEL",),
+        _same_model,
+    ),
+    _first("model/patch", "comfy_extras.nodes_model_advanced")(
         "ModelSamplingAuraFlow",
         "ModelSamplingAuraFlow",
         lambda files: {"model": ["MODEL"], "shift": _limits(1.73, 100.0, 0.01)},
