@@ -33,6 +33,7 @@ from generation.recipes import registry
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from styles.queries import with_published
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import PICTURES, Line, Segments, TextBox
 from stylestudio.images.decoding import BadPicture
@@ -295,6 +296,7 @@ def preset_values(preset: Preset, recipe: str) -> dict[str, str]:
     return values | {"negative": preset.negative} if preset.negative else values
 
 
+@once_a_page
 def offered(user: User) -> list[Style]:
     """Styles that can be chosen: sketch styles only where sketches are made."""
     styles = Style.objects.visible_to(user).in_picker_order()

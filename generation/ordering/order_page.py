@@ -27,8 +27,9 @@ from styles.models import Preset, Style
 from stylestudio import __version__
 from stylestudio.templatetags.studio import about
 
-LATELY = 30  # newest tasks of a person that determine the recently used styles
-LOOKED = 500  # newest tasks among which these are: the others may be a million that were taken over
+# Newest tasks of a person that determine the recently used styles. Those that were taken over have no styles, and may
+# be a million: so many are looked at, and no more.
+LATELY = 200
 RECENT = 4  # recently used styles at the top of the picker
 FIRST = RECENT  # cards that come with the page; the others are fetched when they come into view or are searched
 
@@ -190,7 +191,7 @@ def _other_styles(recipe: Recipe, first: Sequence[StyleChoice], styles: Sequence
 def _choices(user: User, recipe: Recipe, chosen: set[int]) -> list[StyleChoice]:
     """The base style, what this person used last, then the rest by name."""
     sketched = roster.sketches()
-    offered = forms.offered(user)
+    offered = list(forms.offered(user))
     recent = _recent(user, offered)
     offered.sort(key=lambda style: (not style.is_base, recent.index(style.pk) if style.pk in recent else RECENT))
     rest = next((style.pk for style in offered if not style.is_base and style.pk not in recent), 0)
@@ -228,13 +229,7 @@ def _choices(user: User, recipe: Recipe, chosen: set[int]) -> list[StyleChoice]:
 
 def _recent(user: User, offered: Iterable[Style]) -> list[int]:
     """Primary keys of the few styles that this person used last, the newest first."""
-    own = GenerationTask.objects.visible_to(user).filter(owner=user)
-    newest = (
-        GenerationTask.objects.made_here()
-        .visible_to(user)
-        .filter(pk__in=own.values("pk")[:LOOKED])
-        .values("pk")[:LATELY]
-    )
+    newest = GenerationTask.objects.visible_to(user).filter(owner=user).values("pk")[:LATELY]
     rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
     known = {style.pk for style in offered}
     used = dict.fromkeys(rows.values_list("version__style", flat=True))
