@@ -9,8 +9,11 @@ from generation.engines.models import Engine
 from generation.pictures import estimates
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 
-# Of prompts and their engines; the lists of an engine's files and nodes alone may have megabytes.
-SHOWN_OF_PROMPTS = "task", "state", "misses", "engine__name", "engine__device", "engine__address", "engine__source"
+# Of prompts, their engines and their pictures; the lists of an engine's files and nodes alone may have megabytes.
+SHOWN_OF_PROMPTS = (
+    *("task", "state", "misses", "engine__name", "engine__device", "engine__address", "engine__source"),
+    *(f"picture__{field.attname}" for field in GeneratedImage._meta.concrete_fields),
+)
 
 
 def gather(tasks: Sequence[GenerationTask]) -> None:
@@ -21,14 +24,14 @@ def gather(tasks: Sequence[GenerationTask]) -> None:
     for row in TaskStyle.objects.filter(task__in=tasks).select_related("version__style").order_by("position"):
         mixes[row.task_id].append(row)
     by_number = {task.pk: task for task in tasks}
-    for picture in GeneratedImage.everything.filter(task__in=tasks):
-        picture.task = by_number[picture.task_id]  # each says what was asked for
-        stored[picture.task_id][picture.index] = picture
-    prompts = EnginePrompt.objects.filter(task__in=tasks).select_related("engine").only(*SHOWN_OF_PROMPTS)
+    prompts = EnginePrompt.objects.filter(task__in=tasks).select_related("engine", "picture").only(*SHOWN_OF_PROMPTS)
     engines: dict[int, Engine] = {}
     unfetched, missed = set(), set()
     for prompt in prompts.order_by("pk"):
         engines[prompt.task_id] = prompt.engine  # the newest attempt comes last
+        if picture := getattr(prompt, "picture", None):
+            picture.task = by_number[prompt.task_id]  # each says what was asked for
+            stored[prompt.task_id][picture.index] = picture
         if prompt.state == EnginePrompt.State.UNFETCHED:
             unfetched.add(prompt.task_id)
         if prompt.misses and prompt.state in EnginePrompt.LIVE:
