@@ -99,6 +99,12 @@ def compose(request: StudioRequest) -> HttpResponse:
     before = recipe_fields.shown(data).family
     swapped = recipe_fields.swap(data)
     _press(data, request.user)
+    # What is stored from here on, the draft and a chosen file, is nothing that a page remembers.
+    with page_memory.remembering():
+        return _composed(request, data, before, is_swapped=swapped)
+
+
+def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swapped: bool) -> HttpResponse:
     form = forms.OrderForm(data, request.FILES, user=request.user)
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
@@ -110,11 +116,10 @@ def compose(request: StudioRequest) -> HttpResponse:
     if "renew" not in data:
         drafts.keep(data, request.user)
     quiet = forms.OrderForm(user=request.user, initial=values)
-    filled = swapped or any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
-    with page_memory.remembering():
-        context = {**order_page.around(quiet), "oob": True, "filled": filled}
-        context["is_other_family"] = before != quiet.made_by.family
-        return render(request, "generation/ordering/_composed.html", context)
+    filled = is_swapped or any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
+    context = {**order_page.around(quiet), "oob": True, "filled": filled}
+    context["is_other_family"] = before != quiet.made_by.family
+    return render(request, "generation/ordering/_composed.html", context)
 
 
 @require_GET

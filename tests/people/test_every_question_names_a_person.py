@@ -50,7 +50,6 @@ WORKSHOPS = {
     "generation.pictures.upkeep.facts": WORKER,
     "generation.pictures.upkeep.indexing": WORKER,
     "generation.pictures.upkeep.sharing": WORKER,
-    "generation.pictures.job_cards": "is given tasks that its caller may see",
     "generation.pictures.queue_rows": "everybody waits behind everybody; cards of engines say nothing of private jobs",
     "generation.pictures.thumbnails": WORKER,
     "generation.trash.disk_use": "sums of everybody's files name none",
