@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from styles import cards, copies, history, queries
+from styles import cards, copies, queries
 from styles.forms import PresetForm, SafeRangeForm, StyleForm
 from styles.lora import BadLora
 from styles.models import Preset, Style, StyleVersion, version_added
@@ -23,6 +23,7 @@ from styles.refusals import BaseStyleIsProtected
 from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files
+from stylestudio.people import change_log
 from stylestudio.people.access import StudioRequest, require_curator, require_maker, visible, whole_number
 from stylestudio.people.trash import page_of_deleted
 
@@ -118,7 +119,7 @@ def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
         messages.warning(request, str(error))
         return redirect(version.style)
     version_added.send_robust(StyleVersion, version=made, user=request.user)
-    history.note(request.user, made, "Spelled for engines.")
+    change_log.note(request.user, made, "Spelled for engines.")
     messages.success(request, _("%(version)s is ready.") % {"version": made})
     return redirect(version.style)
 
@@ -148,7 +149,7 @@ def _done(
     except ValidationError as error:
         messages.warning(request, error.messages[0])
     else:
-        history.note(request.user, thing, noted)
+        change_log.note(request.user, thing, noted)
         messages.success(request, said % {"version": thing})
     return redirect(thing if isinstance(thing, Style) else thing.style)
 
@@ -243,7 +244,7 @@ def _form_page(request: StudioRequest, subject: Style) -> HttpResponse:
     form = StyleForm(request.POST or None, request.FILES or None, instance=subject)
     if form.is_valid():
         stored = form.save()
-        history.note(request.user, stored, ", ".join(form.changed_data))
+        change_log.note(request.user, stored, ", ".join(form.changed_data))
         messages.success(request, _("%(name)s is saved.") % {"name": stored.title})
         return redirect(stored)
     return render(request, "styles/form.html", {"form": form, "style": subject}, status=422 if form.is_bound else 200)

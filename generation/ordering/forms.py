@@ -237,8 +237,7 @@ class OrderForm(StudioForm):
         return Order(
             prompt=data["prompt"] or str(self.made_by.title),  # a recipe that takes no words has its own name as them
             recipe=self.made_by,
-            **{name: value for name, value in asked.items() if name in orders.COLUMNS},
-            fields={name: value for name, value in asked.items() if name not in orders.COLUMNS},
+            **orders.told(asked),
             width=width,
             height=height,
             count=data["count"],

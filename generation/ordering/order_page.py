@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms, references
 from generation.ordering.forms import OrderForm
-from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_of, misfit_words
+from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words, misfits
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
@@ -285,14 +285,8 @@ def readiness(
     problems = [
         Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit(recipe))
     ]
-    if mode not in recipe.graphs:
-        words = _("%s cannot start from a picture.") if mode == "image" else _("%s starts from a picture. Choose one.")
-        problems.append(Problem(words % recipe.title, "#mode", "mode"))
-    if order.mix and not recipe.takes_styles:
-        words = _("%s takes no styles. Take them out, or choose another recipe.")
-        problems.append(Problem(words % recipe.title, "#mix", "style"))
-    elif misfit := misfit_of(recipe, mix):
-        problems.append(Problem(misfit.words, f"#{'mix' if misfit.field == 'style' else misfit.field}", misfit.field))
+    for each in misfits(recipe, mode, mix):
+        problems.append(Problem(each.words, f"#{'mix' if each.field == 'style' else each.field}", each.field))
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -117,14 +117,7 @@ class Order:
             wrong["count"] = _("Choose 1 to %d pictures.") % MOST_PICTURES
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             wrong["seed"] = _("A seed is a whole number from 0 to %d, or nothing for a random one.") % MOST_SEED
-        if self.mode not in self.recipe.graphs:
-            words = (
-                _("%s cannot start from a picture.") if self.reference else _("%s starts from a picture. Choose one.")
-            )
-            wrong["mode"] = words % self.recipe.title
         wrong |= self._wrong_fields()
-        if self.mix and not self.recipe.takes_styles:
-            wrong["style"] = _("%s takes no styles. Take them out, or choose another recipe.") % self.recipe.title
         if len(self.mix) > MOST_STYLES:
             wrong["style"] = _("Choose at most %d styles.") % MOST_STYLES
         if len({ingredient.version.pk for ingredient in self.mix}) < len(self.mix):
@@ -132,7 +125,7 @@ class Order:
         if far := [one for one in self.mix if not one.version.strengths[0] <= one.weight <= one.version.strengths[1]]:
             low, high = far[0].version.strengths
             wrong["style"] = _("Weights go from %(low)d to %(high)d.") % {"low": low, "high": high}
-        if misfit := misfit_of(self.recipe, self.mix):
+        for misfit in misfits(self.recipe, self.mode, self.mix):
             wrong.setdefault(misfit.field, misfit.words)
         if wrong:
             raise ValidationError(wrong)
@@ -166,13 +159,31 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Why styles cannot be in a picture, at the field of the form to change."""
+    """Why a recipe cannot make what is asked for, at the field of the form to change."""
 
     field: str
     words: str
 
 
-def misfit_of(recipe: Recipe, mix: Sequence[Ingredient]) -> Misfit | None:
+def misfits(recipe: Recipe, mode: str, mix: Sequence[Ingredient]) -> Iterator[Misfit]:
+    """Why a recipe cannot make pictures in this mode with these styles."""
+    if mode not in recipe.graphs:
+        words = _("%s cannot start from a picture.") if mode == "image" else _("%s starts from a picture. Choose one.")
+        yield Misfit("mode", words % recipe.title)
+    if mix and not recipe.takes_styles:
+        words = _("%s takes no styles. Take them out, or choose another recipe.")
+        yield Misfit("style", words % recipe.title)
+    elif misfit := _misfit_of(recipe, mix):
+        yield misfit
+
+
+def told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """These settings of a recipe as `Order` takes them: those that have a column, and the others together."""
+    own = {name: value for name, value in settings.items() if name in COLUMNS}
+    return {**own, "fields": {name: value for name, value in settings.items() if name not in COLUMNS}}
+
+
+def _misfit_of(recipe: Recipe, mix: Sequence[Ingredient]) -> Misfit | None:
     """Why a recipe cannot make pictures with these styles: their LoRAs are for other models than its own, or for
     several; None if it can. Styles without a LoRA go with every recipe.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words
+from generation.ordering.orders import Ingredient, Order, misfit_words, told
 from generation.pictures.models import MOST_SEED
 from generation.pictures.prompts import final_prompt
 from generation.previews import contact_sheets
@@ -110,13 +110,12 @@ def _recipe_of(version: StyleVersion) -> Recipe:
 def _plain(version: StyleVersion, prompt: str, seed: int) -> Order:
     width, height = SIZE
     recipe = _recipe_of(version)
-    usual = {name: value for name, value in recipe.defaults.items() if name in COLUMNS}
     return Order(
         prompt=prompt,
         seed=seed,
         width=width,
         height=height,
         recipe=recipe,
-        **usual,
+        **told(recipe.defaults),
         own_files={"checkpoint": version.checkpoint, "accelerator": version.lightning},
     )

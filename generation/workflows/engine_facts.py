@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -13,16 +14,21 @@ from stylestudio.comfy.graphs.wiring import NodeInfoSource
 
 ALWAYS = ("SaveImage", "LoraLoader")  # what recipes are put together with
 MOST_CLASSES = 200  # of a workflow, which an engine is asked for one by one
-PATIENCE = 30.0  # seconds for all of them
+PATIENCE = 20.0  # seconds for all engines together
+FOR_ONE = 10.0  # seconds for one of them
 
 
 def ask(kinds: Collection[str]) -> dict[str, Any]:
     """What the engine that knows most of these classes says of them; nothing if none answers."""
     wanted = [*ALWAYS, *sorted({*kinds} - {*ALWAYS})][:MOST_CLASSES]
     serving = sorted(roster.serving(), key=lambda engine: -len({*wanted} & {*engine.node_classes}))
+    end = time.monotonic() + PATIENCE  # somebody waits for the page
     for engine in serving:
+        left = min(FOR_ONE, end - time.monotonic())
+        if left <= 0:
+            break
         try:
-            return node_facts.cut(roster.pool.loop.call(_ask(roster.pool.client(engine), wanted), timeout=PATIENCE))
+            return node_facts.cut(roster.pool.loop.call(_ask(roster.pool.client(engine), wanted), timeout=left))
         except (ComfyError, TimeoutError):
             continue  # the next one may answer
     return {}

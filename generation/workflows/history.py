@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from generation.recipes.models import OwnRecipe, OwnVersion
+from stylestudio.people import change_log
 
 ADDED, CHANGED = gettext_noop("Version %d was made."), gettext_noop("Version %d was changed.")
 PUBLISHED, ARCHIVED = gettext_noop("Version %d was published."), gettext_noop("Version %d was archived.")
@@ -32,14 +33,7 @@ class Entry:
 
 def note(user: User, version: OwnVersion, saying: str) -> None:
     """Log a change. `saying` is one of those above."""
-    LogEntry.objects.create(
-        user=user,
-        content_type=ContentType.objects.get_for_model(OwnRecipe),
-        object_id=str(version.recipe_id),
-        object_repr=str(version)[:200],
-        action_flag=CHANGE,
-        change_message=saying % version.number,
-    )
+    change_log.note(user, version.recipe, saying % version.number)
 
 
 def of(recipe: OwnRecipe) -> list[Entry]:

@@ -129,8 +129,8 @@ def _try(request: StudioRequest, found: OwnVersion) -> GenerationTask:
         if not (file := trial.cleaned_data.get("picture")):
             raise BadPicture(_("Choose a picture to try it with."))
         reference = add_reference(file, request.user)
-    values = {name: value for name, value in recipe.defaults.items() if name in orders.COLUMNS}
-    order = Order(prompt=trial.cleaned_data["prompt"] or TRIED, recipe=recipe, reference=reference, **values)
+    words = trial.cleaned_data["prompt"] or TRIED
+    order = Order(prompt=words, recipe=recipe, reference=reference, **orders.told(recipe.defaults))
     return orders.place(order, request.user, visibility=Visibility.PRIVATE)
 
 

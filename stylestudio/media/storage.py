@@ -41,16 +41,19 @@ class AsideStorage(FileSystemStorage):
         """
         aside, target = Path(self.path(f"{ASIDE}/{Path(name).name}")), Path(self.path(name))
         try:
-            with _new_file(aside) as file:
+            try:
+                begun = _new_file(aside)
+            except FileExistsError:  # somebody else is writing a file of this name
+                self._save(name, ContentFile(data))
+                self.sync(name)
+                return
+            with begun as file:
                 file.write(data)
             if self.file_permissions_mode is not None:
                 aside.chmod(self.file_permissions_mode)
             target.parent.mkdir(parents=True, exist_ok=True)
             aside.replace(target)
             self.sync(name)  # only now, for it covers the new name too
-        except FileExistsError:  # somebody else is writing a file of this name
-            self._save(name, ContentFile(data))
-            self.sync(name)
         except OSError as error:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)

@@ -88,8 +88,7 @@ def place(size: int, seed: int, recipe: str = "") -> Any:
     wish: dict[str, Any] = {"prompt": "a red house", "width": size, "height": size, "seed": seed}
     if recipe:
         made_by = import_module("generation.recipes.registry").named(recipe)
-        usual = {name: value for name, value in made_by.defaults.items() if name in orders.COLUMNS}
-        wish |= {"recipe": made_by, **usual}
+        wish |= {"recipe": made_by, **orders.told(made_by.defaults)}
     return orders.place(orders.Order(**wish), person)
 
 

@@ -232,6 +232,11 @@ class GenerationTask(OftenUsed, Job):
             return None
 
     @property
+    def _known_recipe(self) -> Recipe:
+        """What tells of its settings; the default recipe if its own is not known any more."""
+        return self._own_recipe or registry.named(self.recipe)
+
+    @property
     def made_by(self) -> Mapping[str, Any]:
         """Name and hash of what its pictures are made by: a version of a recipe, or an earlier studio's workflow."""
         facts: Mapping[str, Any] = self.snapshot.get("recipe") or self.snapshot.get("workflow", {})
@@ -240,12 +245,12 @@ class GenerationTask(OftenUsed, Job):
     @property
     def setting_names(self) -> Collection[str]:
         """The settings that its recipe has: the columns of others say nothing about its pictures."""
-        return (self._own_recipe or registry.named(self.recipe)).fields.keys()
+        return self._known_recipe.fields.keys()
 
     @property
     def more_fields(self) -> list[tuple[str, Any]]:
         """The settings that only some recipes have, with their labels."""
-        known = (self._own_recipe or registry.named(self.recipe)).fields
+        known = self._known_recipe.fields
         return [
             (str(known[name].label) if name in known else name, value)
             for name, value in snapshots.fields_in(self.snapshot).items()

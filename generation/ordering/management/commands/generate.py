@@ -272,8 +272,7 @@ def _order(options: dict[str, Any], user: User) -> Order:
     return Order(
         prompt=options["prompt"],
         recipe=recipe,
-        **{name: value for name, value in values.items() if name in orders.COLUMNS},
-        fields={name: value for name, value in values.items() if name not in orders.COLUMNS},
+        **orders.told(values),
         width=width,
         height=height,
         count=options["count"],

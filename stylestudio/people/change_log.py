@@ -1,15 +1,14 @@
-"""Who did what to a style or a version, in the log that the admin shows too."""
+"""Who did what on a page, in the log that the admin shows too."""
 
 from __future__ import annotations
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
 
-from styles.models import Style, StyleVersion
 
-
-def note(user: User, thing: Style | StyleVersion, words: str) -> None:
+def note(user: User, thing: Model, words: str) -> None:
     """Log a change made on a page; the admin logs its own."""
     LogEntry.objects.create(
         user=user,
