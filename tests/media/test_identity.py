@@ -286,3 +286,17 @@ def test_names_cannot_be_guessed_and_tell_their_start(studio: Path, make: Callab
     names = {make() for _each in range(50)}
     assert len(names) == 50 and all(survey.NAME.fullmatch(name) for name in names)
     assert {name[: identity.PREFIX] for name in names} == {Start.objects.get().prefix}
+
+
+def test_a_picture_whose_folder_is_a_file_is_refused_and_leaves_no_half_behind(studio: Path) -> None:
+    (studio / "outputs").write_bytes(b"")
+    with pytest.raises(OSError, match="outputs"):
+        identity.storage().put("outputs/fox.png", b"picture")
+    assert not any((studio / ASIDE).iterdir())
+
+
+def test_a_picture_stored_in_one_piece_replaces_the_one_before(studio: Path) -> None:
+    for data in (b"first", b"second"):
+        identity.storage().put("outputs/fox.png", data)
+        assert (studio / "outputs/fox.png").read_bytes() == data
+    assert not any((studio / ASIDE).iterdir())
