@@ -56,7 +56,7 @@ COUNTED = r"SEARCH \w+ USING INDEX searchentry_rating \(project_id=\? AND rating
 # open jobs, and of filters at most as many as `walking.FEW`.
 SORT_FEW = {
     "words", "datasets", "new training", "socket", "socket, everyone", "claim", "gallery, base style", "filter",
-    "search", "sort", "count", "place",
+    "search", "sort", "place",
 }  # fmt: skip
 
 

@@ -92,8 +92,14 @@ class Found:
         `most` in all.
         """
         places = walking.places(replace(self.wanted, largest=up_to_id, counted=None), None, SLICE)
-        picked = (place.picture for place in islice(places, most))
-        while some := list(islice(picked, SLICE)):
+        yield from self._in_slices(place.picture for place in islice(places, most))
+
+    def keys_in_no_order(self, most: int) -> Iterator[list[int]]:
+        """The keys of all pictures that match, some thousands at a time, and `most` in all."""
+        yield from self._in_slices(islice(walking.pictures(self.wanted), most))
+
+    def _in_slices(self, keys: Iterator[int]) -> Iterator[list[int]]:
+        while some := list(islice(keys, SLICE)):
             yield self._still_seen(some) if self._is_unsure else some
 
     @cached_property
@@ -130,7 +136,7 @@ class Found:
     def count(self, most: int, up_to_id: int | None = None) -> int:
         """How many match and are not above `up_to_id`; `most` + 1 if they are more."""
         wanted = replace(self.wanted, largest=up_to_id, counted=None) if up_to_id is not None else self.wanted
-        return sum(1 for _place in islice(walking.places(wanted, None, SLICE), most + 1))
+        return sum(1 for _key in islice(walking.pictures(wanted), most + 1))
 
     def _everything(self, after: Place | None, *, back: bool = False) -> PictureQuerySet:
         """All that are shown, for a wall without filters; `back` from the one before a place."""

@@ -8,7 +8,6 @@ of by `+ 0`, which no index knows. Words of a search are one of those things: se
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -32,7 +31,6 @@ MOST_AT_ONCE = 2_000  # pictures that are looked up together
 RECENT = 30 * 24 * 3600 * 1_000_000  # microseconds before a page from which pictures of documents are taken first
 LATEST = 2**63 - 1  # a moment after all others
 
-_SEED = re.compile(r"(?:.*-)?(\d{4,19})\.(?:png|webp|jpe?g)|(\d{4,19})", re.IGNORECASE)
 # Of what is not rare, what is likely to be rarer than the others comes first.
 _LIKELY_RARE = ("seed", "named", "preset", "rating", "owner", "kind")
 
@@ -119,6 +117,10 @@ class Source:
         """A guess at how rare it is, the rarest first."""
         return _LIKELY_RARE.index(self.fact) if self.fact in _LIKELY_RARE else (-1 if self.fact else len(_LIKELY_RARE))
 
+    def within(self, meanwhile: Q) -> Source:
+        """The rows of it that are of a time."""
+        return replace(self, rows=self.rows.filter(meanwhile), parts=[part.filter(meanwhile) for part in self.parts])
+
 
 def places(wanted: Wanted, after: Place | None = None, size: int = 60, *, back: bool = False) -> Iterator[Place]:
     """The pictures wanted, in order, from the first one after a place on, or `back` from the one before it. They are
@@ -127,7 +129,7 @@ def places(wanted: Wanted, after: Place | None = None, size: int = 60, *, back: 
     if wanted.nothing:
         return iter(())
     order = ORDERS[wanted.sort][back]
-    walks = [_walk(each, order, after, size) for each in _meanings(wanted)]
+    walks = [_walk(each, order, after, size) for each in wanted.meanings]
     if len(walks) == 1:
         return walks[0]
     return _once(heapq.merge(*walks, key=order.key))
@@ -141,45 +143,55 @@ def _once(sorted_places: Iterator[Place]) -> Iterator[Place]:
         last = place.picture
 
 
-def _meanings(wanted: Wanted) -> list[Wanted]:
-    """What may be meant: the words as they stand, and with a number as the seed of a picture."""
-    meanings = [wanted]
-    for number, each in enumerate(wanted.words):
-        match = None if each.is_not or each.is_phrase or len(each.texts) > 1 else _SEED.fullmatch(each.texts[0])
-        seed = int(match[1] or match[2]) if match and match[0].isascii() else 0
-        if not match or seed >= 2**63 or len(meanings) > 2:
-            continue
-        others = [*wanted.words[:number], *wanted.words[number + 1 :]]
-        meant = replace(wanted, words=others, facts=dict(wanted.facts), counted=None, documents=None)
-        meant.one_of("seed", (seed,))
-        if not meant.nothing:
-            meanings.append(meant)
-    return meanings
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is walked along: the source with the fewest rows, which are `fewest` or so, or, if there is a `need`, the
+    documents that meet it.
+    """
+
+    source: Source
+    fewest: int
+    need: Need | None = None
+    in_names: bool = False
+    by_documents: bool = False
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the source is so small that its rows are sorted."""
+        return self.fewest <= FEW and (self.fewest <= searching.MOST_DOCUMENTS or not self.by_documents)
+
+
+def _choice(wanted: Wanted, needs: Sequence[tuple[Need, bool]], sources: Sequence[Source]) -> Choice | None:
+    """What to walk along; None if nothing can be found."""
+    if wanted.counted is None:
+        wanted.counted = searching.counted([need for need, _names in needs], [each.rows for each in sources], FEW)
+    counts, rows = wanted.counted
+    if any(not count.rows for count in counts) or not all(rows):
+        return None
+    pairs = zip(counts, needs, strict=True)
+    narrow = [(each.rows, *need) for each, need in pairs if each.words <= searching.MOST_WORDS]
+    none = (searching.MOST_DOCUMENTS + 1, None, False)
+    documents, need, in_names = min(narrow, key=lambda each: each[0], default=none)
+    fewest, source = _rarest(sources, rows)
+    return Choice(source, fewest, need, in_names, need is not None and documents <= searching.MOST_DOCUMENTS)
+
+
+def _is_plain(needs: Sequence[tuple[Need, bool]], sources: Sequence[Source]) -> bool:
+    """Whether there is but one way to go."""
+    return not needs and len(sources) == 1 and sources[0].has_order
 
 
 def _walk(wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
-    needs = _needs(wanted)
-    sources = _sources(wanted)
-    if not needs and len(sources) == 1 and sources[0].has_order and not order.by_rating:
+    needs, sources = _needs(wanted), _sources(wanted)
+    if _is_plain(needs, sources) and not order.by_rating:
         return _along(sources[0], wanted, order, after, size)
-    if wanted.counted is None:
-        wanted.counted = searching.counted(
-            [need for need, _in_names in needs], [source.rows for source in sources], FEW
-        )
-    counts, rows = wanted.counted
-    if any(not count.rows for count in counts) or not all(rows):
+    choice = _choice(wanted, needs, sources)
+    if choice is None:
         return iter(())
-    narrow = [
-        (count.rows, *need) for count, need in zip(counts, needs, strict=True) if count.words <= searching.MOST_WORDS
-    ]
-    documents, need, in_names = min(
-        narrow, key=lambda each: each[0], default=(searching.MOST_DOCUMENTS + 1, None, False)
-    )
-    fewest, source = _rarest(sources, rows)
-    by_documents = need is not None and documents <= searching.MOST_DOCUMENTS
-    if fewest <= FEW and (fewest <= searching.MOST_DOCUMENTS or not by_documents):
+    source, need, in_names = choice.source, choice.need, choice.in_names
+    if choice.is_small:
         return _few(source, wanted, order, after, size)
-    if need is not None and by_documents:
+    if need is not None and choice.by_documents:
         return _of_documents(need, in_names, wanted, order, after, size)
     if order.by_rating:
         return _best_first(source, wanted, order, after, size)
@@ -193,6 +205,32 @@ def _walk(wanted: Wanted, order: Order, after: Place | None, size: int) -> Itera
     if rest is not None:
         return _along_until(source, lambda on: _merged(rest, wanted, order, on, size), wanted, order, after, size)
     return _along(source, wanted, order, after, size)
+
+
+def pictures(wanted: Wanted) -> Iterator[int]:
+    """The keys of all pictures wanted, each once, in no order: counting them takes half of the time of `places`."""
+    seen: set[int] = set()
+    for meant in [] if wanted.nothing else wanted.meanings:
+        for rows in _unsorted(meant):
+            for key in rows.order_by().values_list("picture", flat=True).iterator(MOST_AT_ONCE):
+                if key not in seen:
+                    seen.add(key)
+                    yield key
+
+
+def _unsorted(wanted: Wanted) -> list[QuerySet[Any]]:
+    """Rows that are all the pictures wanted, some perhaps twice."""
+    needs, sources = _needs(wanted), _sources(wanted)
+    if _is_plain(needs, sources):
+        return [_rows(sources[0], wanted)]
+    choice = _choice(wanted, needs, sources)
+    if choice is None:
+        return []
+    if choice.is_small:
+        return [_rows_of_few(choice.source, wanted)]
+    if choice.need is not None and choice.by_documents:
+        return _rows_of_documents(choice.need, choice.in_names, wanted)
+    return [_rows(choice.source, wanted)]
 
 
 def _needs(wanted: Wanted) -> list[tuple[Need, bool]]:
@@ -228,20 +266,7 @@ def _sources(wanted: Wanted) -> list[Source]:
         found.append(Source(entries.filter(rating__gte=wanted.least_rating), has_order=False, fact="rating"))
     if not any(source.has_order for source in found) or wanted.since is not None or wanted.until is not None:
         found.append(Source(entries, has_order=True))
-    meanwhile = _meanwhile(wanted)
-    return [
-        replace(source, rows=source.rows.filter(meanwhile), parts=[part.filter(meanwhile) for part in source.parts])
-        for source in found
-    ]
-
-
-def _meanwhile(wanted: Wanted) -> Q:
-    found = Q()
-    if wanted.since is not None:
-        found &= Q(moment__gte=wanted.since)
-    if wanted.until is not None:
-        found &= Q(moment__lt=wanted.until)
-    return found
+    return [source.within(wanted.meanwhile) for source in found]
 
 
 def _asked(entries: QuerySet[SearchEntry], wanted: Wanted, *, but: str = "") -> QuerySet[SearchEntry]:
@@ -322,16 +347,20 @@ def _few(source: Source, wanted: Wanted, order: Order, after: Place | None, size
     """The pictures of a small source."""
     if source.has_order and not order.by_rating:
         return _along(source, wanted, order, after, size)
+    return _taken(order.sort(_rows_of_few(source, wanted), by_index=False), order, after, size)
+
+
+def _rows_of_few(source: Source, wanted: Wanted) -> QuerySet[Any]:
+    """The rows of a small source that are all that is wanted."""
     entries = source.rows
     if not source.is_entries:
         entries = SearchEntry.objects.filter(picture__in=source.rows.values("picture"))
-    asked = _asked(entries, wanted, but=source.fact if source.is_entries else "").filter(_meanwhile(wanted))
-    return _taken(order.sort(asked, by_index=False), order, after, size)
+    return _asked(entries, wanted, but=source.fact if source.is_entries else "").filter(wanted.meanwhile)
 
 
 def _best_first(source: Source, wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
     """The rated ones by their rating, then the others along a source; or all of it backwards."""
-    entries = SearchEntry.objects.filter(_meanwhile(wanted), project=wanted.project, rating__isnull=False)
+    entries = SearchEntry.objects.filter(wanted.meanwhile, project=wanted.project, rating__isnull=False)
     if wanted.least_rating is not None:
         entries = entries.filter(rating__gte=wanted.least_rating)
     rated = _asked(entries, wanted, but="rating")
@@ -406,29 +435,41 @@ def _of_documents(
     need: Need, in_names: bool, wanted: Wanted, order: Order, after: Place | None, size: int
 ) -> Iterator[Place]:  # fmt: skip
     """The pictures of the documents that meet a need, or of the names that do."""
-    if wanted.documents is None:  # which both directions from a picture ask for
-        wanted.documents = _documents(need, in_names, wanted)
-    pks = [pk for pk, _is_name in wanted.documents]
-    if not pks:
-        return iter(())
-    entries = SearchEntry.objects.filter(_meanwhile(wanted))
-    names = [pk for pk, is_name in wanted.documents if is_name]
-    named = order.sort(_asked(entries.filter(named__in=names), wanted), by_index=False)
-    of_names = _taken(named, order, after, size) if names else iter(())
-    if in_names:
+    documents = _documents(need, in_names, wanted)
+    names = [pk for pk, is_name in documents if is_name]
+    of_names = _taken(order.sort(_named(names, wanted), by_index=False), order, after, size) if names else iter(())
+    if in_names or not documents:
         return of_names
-    prompted = order.sort(_asked(entries.filter(document__in=pks), wanted), by_index=False)
+    prompted = order.sort(_prompted([pk for pk, _is_name in documents], wanted), by_index=False)
     return _once(heapq.merge(_recent_first(prompted, order, after, size), of_names, key=order.key))
+
+
+def _rows_of_documents(need: Need, in_names: bool, wanted: Wanted) -> list[QuerySet[Any]]:
+    """The rows of the pictures of those documents and names."""
+    documents = _documents(need, in_names, wanted)
+    names = [pk for pk, is_name in documents if is_name]
+    found = [_named(names, wanted)] if names else []
+    return found if in_names or not documents else [_prompted([pk for pk, _is_name in documents], wanted), *found]
+
+
+def _named(names: Sequence[int], wanted: Wanted) -> QuerySet[Any]:
+    return _asked(SearchEntry.objects.filter(wanted.meanwhile, named__in=names), wanted)
+
+
+def _prompted(documents: Sequence[int], wanted: Wanted) -> QuerySet[Any]:
+    return _asked(SearchEntry.objects.filter(wanted.meanwhile, document__in=documents), wanted)
 
 
 def _documents(need: Need, in_names: bool, wanted: Wanted) -> list[tuple[int, bool]]:
     """The documents that meet a need, and whether each is a name of files: hardly any is, so these are asked for only
     if there are any.
     """
-    compared = [each for each in (wanted.names if in_names else wanted.words) if not each.is_not]
-    named = SearchEntry.objects.filter(project=wanted.project, named=OuterRef("pk"))
-    found = need.documents().filter(searching.says(compared)).order_by().annotate(is_name=Exists(named))
-    return list(found.values_list("pk", "is_name").distinct())
+    if wanted.documents is None:  # which both directions from a picture ask for
+        compared = [each for each in (wanted.names if in_names else wanted.words) if not each.is_not]
+        named = SearchEntry.objects.filter(project=wanted.project, named=OuterRef("pk"))
+        found = need.documents().filter(searching.says(compared)).order_by().annotate(is_name=Exists(named))
+        wanted.documents = list(found.values_list("pk", "is_name").distinct())
+    return wanted.documents
 
 
 def _recent_first(rows: QuerySet[Any], order: Order, after: Place | None, size: int) -> Iterator[Place]:

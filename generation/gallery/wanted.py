@@ -6,8 +6,9 @@ which part that is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -39,6 +40,7 @@ _SHAPE_WORDS = {
     "横向": "landscape",
 }
 _MOST_SEED = 2**63 - 1
+_SEED = re.compile(r"(?:.*-)?(\d{4,19})\.(?:png|webp|jpe?g)|(\d{4,19})", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -104,6 +106,32 @@ class Wanted:
             self.nothing or self.facts or self.not_facts or self.styles or self.not_styles or self.versions
             or self.others or self.not_others or self.names or self.largest
         )  # fmt: skip
+
+    @property
+    def meanwhile(self) -> Q:
+        """The rows that have a `moment` in the time that is wanted."""
+        found = Q()
+        if self.since is not None:
+            found &= Q(moment__gte=self.since)
+        if self.until is not None:
+            found &= Q(moment__lt=self.until)
+        return found
+
+    @property
+    def meanings(self) -> list[Wanted]:
+        """What may be meant: the words as they stand, and with a number as the seed of a picture."""
+        meanings = [self]
+        for number, each in enumerate(self.words):
+            match = None if each.is_not or each.is_phrase or len(each.texts) > 1 else _SEED.fullmatch(each.texts[0])
+            seed = int(match[1] or match[2]) if match and match[0].isascii() else 0
+            if not match or seed >= 2**63 or len(meanings) > 2:
+                continue
+            others = [*self.words[:number], *self.words[number + 1 :]]
+            meant = replace(self, words=others, facts=dict(self.facts), counted=None, documents=None)
+            meant.one_of("seed", (seed,))
+            if not meant.nothing:
+                meanings.append(meant)
+        return meanings
 
     def one_of(self, fact: str, values: Iterable[Any], *, is_not: bool = False) -> None:
         """Narrow down to these values of a fact, or to others; if it is narrowed down already, to those in both."""

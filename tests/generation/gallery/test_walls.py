@@ -225,6 +225,7 @@ def test_a_wall_shows_what_the_slow_way_finds(studio: Studio, way: str, together
             assert paged(person, filters, 17) == right, filters
             found = query.pictures(person, filters)
             assert [key for some in found.keys(None) for key in some] == right, filters
+            assert sorted(key for some in found.keys_in_no_order(10_000) for key in some) == sorted(right), filters
             if len(right) > 4:
                 middle = GeneratedImage.everything.get(pk=right[3])
                 film = query.film(middle, person, found.near(query.place_of(found, middle)))
