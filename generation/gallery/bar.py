@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby, islice
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -23,6 +24,7 @@ from generation.gallery.wanted import ORIENTATIONS
 from generation.pictures.models import PictureCount, SearchEntry, SearchKind, SearchName
 from styles.models import BASE_SLUG, Style, StyleVersion
 from stylestudio.people import projects
+from stylestudio.picture_settings.settings import stem
 
 MOST_CHOICES = 200
 
@@ -96,8 +98,8 @@ def bar(person: User, filters: Filters, counts: Counts | None = None) -> Bar:
         (first if each.anything else switches).append(menu)
     further = [
         _averages(filters),
-        _named(filters, known, "checkpoint", (_("Checkpoint"), _("Any checkpoint")), numbers.get("checkpoint")),
-        _named(filters, known, "preset", (_("Preset"), _("Any preset")), numbers.get("preset")),
+        _checkpoints(filters, known, numbers.get("checkpoint")),
+        _presets(filters, known, numbers.get("preset")),
         _engines(filters, known, numbers.get("engine")),
     ]
     by_name = sorted(known.rows["saved"], key=lambda row: row[1])
@@ -202,13 +204,21 @@ def _averages(filters: Filters) -> Menu:
     return _menu(filters, "average", (_("Team's average"), _("Any average")), choices)
 
 
-def _named(filters: Filters, known: Known, fact: str, words: tuple[str, str], numbers: Numbers) -> Menu:
-    rows = sorted(known.rows[fact], key=lambda row: row[1].lower())
-    choices = [
-        (name, name.removesuffix(".safetensors"), None if numbers is None else numbers.get(pk, 0))
-        for pk, name, _more in rows[:MOST_CHOICES]
-    ]
-    return _menu(filters, fact, words, choices)
+def _checkpoints(filters: Filters, known: Known, numbers: Numbers) -> Menu:
+    """One choice for each, whether the program that made a picture wrote its folder and ending or not."""
+    rows = sorted(known.rows["checkpoint"], key=lambda row: (stem(row[1]), row[1] != filters.checkpoint, -len(row[1])))
+    choices = []
+    for _stem, same in islice(groupby(rows, key=lambda row: stem(row[1])), MOST_CHOICES):
+        (key, name, _more), *others = same
+        number = None if numbers is None else sum(numbers.get(each, 0) for each in (key, *(row[0] for row in others)))
+        choices.append((name, name.removesuffix(".safetensors"), number))
+    return _menu(filters, "checkpoint", (_("Checkpoint"), _("Any checkpoint")), choices)
+
+
+def _presets(filters: Filters, known: Known, numbers: Numbers) -> Menu:
+    rows = sorted(known.rows["preset"], key=lambda row: row[1].lower())
+    choices = [(name, name, None if numbers is None else numbers.get(pk, 0)) for pk, name, _more in rows[:MOST_CHOICES]]
+    return _menu(filters, "preset", (_("Preset"), _("Any preset")), choices)
 
 
 def _engines(filters: Filters, known: Known, numbers: Numbers) -> Menu:

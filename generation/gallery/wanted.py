@@ -24,6 +24,7 @@ from generation.pictures.models import Orientation, SearchKind, SearchName
 from generation.pictures.models.search_index import moment_of
 from styles.models import BASE_SLUG, Style, StyleVersion
 from stylestudio.people import projects
+from stylestudio.picture_settings.settings import stem
 from stylestudio.text.search_language import Fault, Field, Words, read, read_days
 
 FIELDS = (
@@ -193,12 +194,11 @@ def _take_filters(found: Wanted, filters: Filters) -> None:
         found.one_of("engine", (int(filters.engine),))
     if filters.shape:
         found.one_of("shape", (ORIENTATIONS[filters.shape].value,))
-    for kind, fact, name in (
-        (SearchName.Kind.CHECKPOINT, "checkpoint", filters.checkpoint),
-        (SearchName.Kind.PRESET, "preset", filters.preset),
-    ):
-        if name:
-            found.one_of(fact, SearchName.objects.filter(kind=kind, name=name).values_list("pk", flat=True))
+    if filters.checkpoint:
+        found.one_of("checkpoint", _checkpoints(filters.checkpoint))
+    if filters.preset:
+        presets = SearchName.objects.filter(kind=SearchName.Kind.PRESET, name=filters.preset)
+        found.one_of("preset", presets.values_list("pk", flat=True))
     if filters.clear:
         found.one_of("has_alpha", (True,))
     if filters.average:
@@ -324,6 +324,12 @@ def _people(person: User, name: str, *, exactly: bool = False) -> list[int]:
     return list(User.objects.filter(username__icontains=name).values_list("pk", flat=True)[:MOST_MEANT])
 
 
+def _checkpoints(name: str) -> list[int]:
+    """The checkpoint of this name, however programs write it: with its folder and ending or without."""
+    like = SearchName.objects.filter(kind=SearchName.Kind.CHECKPOINT, name__icontains=stem(name))
+    return [pk for pk, each in like.values_list("pk", "name") if stem(each) == stem(name)]
+
+
 def _named(kind: SearchName.Kind, name: str) -> list[int]:
     names = SearchName.objects.filter(kind=kind)
     found = list(names.filter(name__iexact=name).values_list("pk", flat=True))
@@ -347,7 +353,7 @@ def _shape(text: str) -> list[int]:
 _MEANT: dict[str, Callable[[Wanted, str], tuple[str, list[int]]]] = {
     "by": lambda found, text: ("owner", _people(found.person, text)),
     "preset": lambda found, text: ("preset", _named(SearchName.Kind.PRESET, text)),
-    "checkpoint": lambda found, text: ("checkpoint", _named(SearchName.Kind.CHECKPOINT, text)),
+    "checkpoint": lambda found, text: ("checkpoint", _checkpoints(text) or _named(SearchName.Kind.CHECKPOINT, text)),
     "engine": lambda found, text: ("engine", _engines(text)),
     "seed": lambda found, text: ("seed", _seed(text)),
     "shape": lambda found, text: ("shape", _shape(text)),

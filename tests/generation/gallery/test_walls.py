@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from generation.engines.models import Engine
-from generation.gallery import counting, query, searching, walking
+from generation.gallery import bar, counting, query, searching, walking
 from generation.gallery.filters import Filters
 from generation.pictures.models import (
     EnginePrompt,
@@ -26,6 +26,8 @@ from generation.pictures.models import (
     GenerationTask,
     PictureCount,
     SearchEntry,
+    SearchKind,
+    SearchName,
     SearchStyle,
     TaskStyle,
     search_index,
@@ -245,6 +247,24 @@ def test_numbers_of_filters_are_those_of_the_walls_they_lead_to(studio: Studio) 
         for style in Style.objects.filter(is_base=False):
             left = studio.slow(ada, replace(filters, style=style.slug))
             assert counts.by["style"].get(style.pk, 0) == len(left)
+
+
+def test_a_checkpoint_is_one_whatever_program_wrote_its_name(studio: Studio) -> None:
+    ada, _bob = studio.people
+    filters = Filters(checkpoint="rare.safetensors")
+    right = studio.slow(ada, filters)
+    name = SearchName.objects.create(kind=SearchName.Kind.CHECKPOINT, name="SDXL\\Rare")
+    entry = SearchEntry.objects.get(pk=right[0])
+    kind = SearchKind.objects.get(pk=entry.kind)
+    kind.pk, kind.checkpoint = None, name.pk  # as of a picture that was taken over
+    kind.save()
+    SearchEntry.objects.filter(pk=right[0]).update(kind=kind.pk)
+    for asked_for in (filters, Filters(checkpoint="SDXL\\Rare"), Filters(words="checkpoint:rare")):
+        assert paged(ada, asked_for, 50) == right
+        counts = counting.counted(query.pictures(ada, asked_for), [])
+        [menu] = [menu for menu in bar.bar(ada, asked_for, counts).further if menu.name == "checkpoint"]
+        named = [(choice.is_chosen, choice.number) for choice in menu.choices if "are" in choice.label]
+        assert named == [(asked_for.checkpoint != "", len(right))]
 
 
 def test_all_that_the_filter_shows_is_frozen_at_a_key(studio: Studio) -> None:
