@@ -254,11 +254,10 @@ def test_a_checkpoint_is_one_whatever_program_wrote_its_name(studio: Studio) -> 
     filters = Filters(checkpoint="rare.safetensors")
     right = studio.slow(ada, filters)
     name = SearchName.objects.create(kind=SearchName.Kind.CHECKPOINT, name="SDXL\\Rare")
-    entry = SearchEntry.objects.get(pk=right[0])
-    kind = SearchKind.objects.get(pk=entry.kind)
-    kind.pk, kind.checkpoint = None, name.pk  # as of a picture that was taken over
-    kind.save()
-    SearchEntry.objects.filter(pk=right[0]).update(kind=kind.pk)
+    kind = SearchKind.objects.values("engine", "shape", "has_alpha", "is_base").first()
+    assert kind is not None
+    taken_over = SearchKind.objects.create(checkpoint=name.pk, **kind)
+    SearchEntry.objects.filter(pk=right[0]).update(kind=taken_over.pk)
     for asked_for in (filters, Filters(checkpoint="SDXL\\Rare"), Filters(words="checkpoint:rare")):
         assert paged(ada, asked_for, 50) == right
         counts = counting.counted(query.pictures(ada, asked_for), [])
