@@ -15,7 +15,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, base_checkpoints, forms, references
+from generation.ordering import availability, base_checkpoints, forms, prompt_words, references
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words, misfits
 from generation.pictures import estimates
@@ -138,6 +138,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
         "other_styles": _other_styles(form.made_by, first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
+        "unread": prompt_words.unread(prompt, form.made_by),
         "chips": list(_chips(mix, frame.around(prompt))),
         "presets": _presets(form.user, mix, frame),
         "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),

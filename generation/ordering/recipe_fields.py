@@ -81,8 +81,10 @@ def swap(data: QueryDict) -> bool:
     """If another recipe was chosen than the settings are of, give the form those of the new one. What the person had
     changed stays if the new recipe can do it. False if nothing was to be done.
     """
-    new = registry.named(data.get("recipe"))
     old = shown(data)
+    if "use_recipe" in data:  # the button of a hint
+        data["recipe"] = str(data["use_recipe"])
+    new = registry.named(data.get("recipe"))
     if new.name == old.name:
         return False
     for name, field in new.fields.items():

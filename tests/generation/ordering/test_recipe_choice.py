@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines.models import Engine
-from generation.ordering import recipe_fields
+from generation.ordering import prompt_words, recipe_fields
 from generation.pictures.models import GenerationTask
 from generation.recipes import registry
 from styles.models import Preset, Style
@@ -118,3 +118,38 @@ def test_the_steps_of_a_preset_are_those_of_the_usual_recipe(her: Client, engine
     assert usual["steps"] == ["5"]
     slow = as_posted(page(her.post(COMPOSE, {**BEGUN, "use_preset": str(preset.pk)})))
     assert slow["steps"] == ["28"]
+
+
+SDXL_AND_CHINESE = {**BEGUN, "fields_of": "sdxl", "prompt": "水墨山水, a temple"}
+
+
+def test_chinese_words_for_a_model_that_reads_english_are_told_with_a_recipe_that_reads_them(
+    her: Client, engine: Engine
+) -> None:
+    html = page(her.post(COMPOSE, SDXL_AND_CHINESE, headers=HTMX))
+    assert "SDXL was taught English: “水墨山水” hardly counts for it." in tight(html)
+    assert 'value="z-image-turbo"' in html and 'value="qwen-image"' in html
+    chosen = page(her.post(COMPOSE, {**SDXL_AND_CHINESE, "use_recipe": "z-image-turbo"}, headers=HTMX))
+    assert '<option value="z-image-turbo" selected' in tight(chosen) and "was taught English" not in chosen
+    assert "水墨山水" in page(her.get(reverse("generation:studio"))), "and the draft remembers it"
+
+
+def test_without_the_files_on_any_engine_the_recipes_are_only_named(her: Client, engine: Engine) -> None:
+    Engine.objects.update(text_encoders=[])
+    html = tight(page(her.post(COMPOSE, SDXL_AND_CHINESE, headers=HTMX)))
+    assert "Z-Image Turbo and Qwen-Image read Chinese, once an engine has their files." in html
+    assert "use_recipe" not in html
+
+
+@pytest.mark.parametrize(
+    ("prompt", "recipe", "example"),
+    [
+        ("a red fox, café, naïve", "sdxl", ""), ("α and Ω", "sdxl", ""), ("1girl, 8k, (x:1.2)", "sdxl", ""),
+        ("a red 狐狸", "sdxl", "狐狸"), ("лиса в снегу", "sdxl-lightning", "лиса"), ("여우", "chroma", "여우"),
+        ("狐狸", "z-image-turbo", ""), ("狐狸", "qwen-image", ""), ("狐狸", "flux2-klein", ""),
+        ("一只在雪地里奔跑的红色狐狸", "sd35", "一只在雪地里奔跑"),
+    ],
+)  # fmt: skip
+def test_only_scripts_that_the_model_was_not_taught_are_told(prompt: str, recipe: str, example: str) -> None:
+    found = prompt_words.unread(prompt, registry.named(recipe))
+    assert (found.example if found else "") == example
