@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from xdist.scheduler import LoadFileScheduling
 
 from stylestudio.edge import passes, serving
@@ -89,6 +94,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """After a test that ends its transactions the whole database is put back as it was when it was new.
+
+    Django would empty table after table and then find out anew what all permissions are, which takes a hundred times as
+    long.
+    """
+    with closing(sqlite3.connect(":memory:", check_same_thread=False)) as new:
+
+        def put_back(case: TransactionTestCase) -> None:
+            connection.ensure_connection()
+            new.backup(connection.connection)
+
+        with django_db_blocker.unblock():
+            connection.ensure_connection()
+            connection.connection.backup(new)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransactionTestCase, "_fixture_teardown", put_back)
+            yield
+
+
+NUMBERS = count()  # of folders in this process
+
+
 class Noted(publisher.Publisher):
     """Remembers what would be pushed instead of pushing it from a thread that cannot see this test's rows."""
 
@@ -108,20 +137,32 @@ class Noted(publisher.Publisher):
 
 
 @pytest.fixture(autouse=True)
-def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Noted | None:
-    """No push leaves, except in tests marked `live_pushes`."""
-    if request.node.get_closest_marker("live_pushes"):
-        return None
-    quiet = Noted()
-    monkeypatch.setattr(publisher, "publisher", quiet)
-    return quiet
+def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Noted | None]:
+    """A test has a life of its own: what a process remembers of the test before is forgotten, each by a line below.
+
+    No push leaves, except in tests marked `live_pushes`. One fixture does it all: thousands of tests use it.
+    """
+    accounts.accounts_exist.forget()  # a yes is remembered for the life of the process
+    monkeypatch.setattr(passes, "register", passes.Register())  # of sessions of one database
+    monkeypatch.setattr(serving, "recent", Recent())  # of files of one media folder
+    quiet = None if request.node.get_closest_marker("live_pushes") else Noted()
+    if quiet:
+        monkeypatch.setattr(publisher, "publisher", quiet)
+    yield quiet
+    translation.deactivate()  # a request in Chinese leaves the thread in Chinese; the next test begins in English
 
 
 @pytest.fixture(autouse=True)
-def media(settings: Settings, tmp_path: Path) -> Path:
-    """Files of a test go to its own folder."""
-    settings.MEDIA_ROOT = tmp_path / "media"
-    return tmp_path / "media"
+def media(request: pytest.FixtureRequest, settings: Settings) -> Path:
+    """Files of a test go to its own folder. One that asks for no folder may still store some."""
+    if "tmp_path" in request.fixturenames:
+        folder = cast(Path, request.getfixturevalue("tmp_path")) / "media"
+    else:
+        # Made by whoever writes there: a folder for each of thousands of tests takes longer than many of these.
+        temporary: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        folder = temporary.getbasetemp() / f"media-{next(NUMBERS)}"
+    settings.MEDIA_ROOT = folder
+    return folder
 
 
 @pytest.fixture
@@ -129,31 +170,6 @@ def own_data(settings: Settings, tmp_path: Path, media: Path) -> Path:
     """A data folder of the test's own, with the media beneath it. Rooms whose code writes there take it for all."""
     settings.DATA = tmp_path
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def plain_english() -> Iterator[None]:
-    """A request in Chinese leaves the thread in Chinese; the next test begins in English."""
-    yield
-    translation.deactivate()
-
-
-@pytest.fixture(autouse=True)
-def nobody_known_yet() -> None:
-    """`accounts_exist` remembers a yes for the life of the process; tests have lives of their own."""
-    accounts.accounts_exist.forget()
-
-
-@pytest.fixture(autouse=True)
-def no_passes_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a process knows of sessions is of one database; each test has its own."""
-    monkeypatch.setattr(passes, "register", passes.Register())
-
-
-@pytest.fixture(autouse=True)
-def no_files_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a process keeps of files is of one media folder; each test has its own."""
-    monkeypatch.setattr(serving, "recent", Recent())
 
 
 @pytest.fixture

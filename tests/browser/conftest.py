@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
+import select
 import shutil
 import signal
 import sqlite3
@@ -73,6 +75,8 @@ class Studio:
         self.output: list[str] = []
         self.signed_in: dict[str, list[Any]] = {}  # the cookies of each person
         self.process: subprocess.Popen[str] | None = None
+        self.commands: subprocess.Popen[str] | None = None
+        self.left = 0.0  # when the pages of the story before were closed, by `time.monotonic`
 
     def start(self) -> Studio:
         """Start, and wait until /health says that all is well."""
@@ -93,16 +97,27 @@ class Studio:
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
+        if self.commands:
+            self.commands.communicate(timeout=10)
+            self.commands = None
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(10)
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a management command on the same data."""
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self.environment, text=True, capture_output=True, check=check, timeout=120
-        )
+        """Run a management command on the same data, in a process that stays for the next one."""
+        if self.commands is None:
+            self.commands = subprocess.Popen(
+                [sys.executable, "-m", "tests.browser.commands"], cwd=ROOT, env=self.environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )  # fmt: skip
+        assert self.commands.stdin and self.commands.stdout
+        print(json.dumps(arguments), file=self.commands.stdin, flush=True)
+        assert select.select([self.commands.stdout], [], [], 120)[0], f"{arguments} does not end"
+        code, out, err = json.loads(self.commands.stdout.readline())
+        done = subprocess.CompletedProcess(arguments, code, out, err)
+        assert code == 0 or not check, done
+        return done
 
     def child(self, what: str) -> int:
         """The process id of the child whose command line contains `what`."""
@@ -119,10 +134,9 @@ class Studio:
     def empty_forms(self) -> None:
         """The form remembers what was in it, but no story goes on with what another one left."""
         # A page that was just closed may still tell of its last words.
-        for pause in (0.3, 0):
-            with closing(sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=30)) as database, database:
-                database.execute("DELETE FROM ordering_draft")
-            time.sleep(pause)
+        time.sleep(max(0.0, self.left + 0.3 - time.monotonic()))
+        with closing(sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=30)) as database, database:
+            database.execute("DELETE FROM ordering_draft")
 
     def first_run_link(self) -> str:
         """The one-time address that the console shows."""
@@ -240,11 +254,12 @@ def sign_in(page: Page, studio: Studio, name: str) -> None:
 def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
     """Open a page of a studio, signed in: enter(studio, "ada", width=390)."""
     contexts: list[BrowserContext] = []
+    entered: set[Studio] = set()
 
     def open_page(studio: Studio, name: str | None = "ada", path: str = "/", **options: Any) -> Page:
         width = options.pop("width", 1440)
-        if not contexts and path == "/":
-            studio.empty_forms()
+        is_first = not contexts
+        entered.add(studio)
         context = browser.new_context(reduced_motion="reduce", viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(15_000)
         contexts.append(context)
@@ -252,6 +267,8 @@ def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
         complaints.listen(page)
         if name and name not in studio.signed_in:
             sign_in(page, studio, name)
+        if is_first and path == "/":
+            studio.empty_forms()
         if name:
             context.add_cookies(studio.signed_in[name])
             page.goto(f"{studio.url}{path}")
@@ -260,3 +277,5 @@ def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
     yield open_page
     for context in contexts:
         context.close()
+    for studio in entered:
+        studio.left = time.monotonic()

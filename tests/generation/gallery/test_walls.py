@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -72,12 +72,18 @@ class Studio:
 
     people: list[User]
     rated: dict[int, int]
+    rows: dict[User, list[GeneratedImage]] = field(default_factory=dict)
+
+    def visible(self, person: User) -> list[GeneratedImage]:
+        """What the person may see, read once: from the first question on nothing changes."""
+        if person not in self.rows:
+            rows = GeneratedImage.with_previews.visible_to(person).select_related("task__owner", "engine")
+            self.rows[person] = list(rows.prefetch_related("task__mix__version__style"))
+        return self.rows[person]
 
     def slow(self, person: User, filters: Filters) -> list[int]:
         """The keys of what is asked for, in order."""
-        rows = GeneratedImage.with_previews.visible_to(person).select_related("task__owner", "engine")
-        rows = rows.prefetch_related("task__mix__version__style")
-        found = [row for row in rows if self.matches(person, row, filters)]
+        found = [row for row in self.visible(person) if self.matches(person, row, filters)]
         key = {
             "": lambda row: (-row.created_at.timestamp(), -row.pk),
             "oldest": lambda row: (row.created_at.timestamp(), row.pk),
