@@ -157,7 +157,7 @@ def test_a_tile_is_resized_as_the_middle_of_nine_copies(kernel: str, factor: str
     whole = nine.resize(size, scaling.KERNELS[kernel], box=(24, 50, 48, 100))
     made = scaling.seamless(tile, factor=factor, kernel=kernel)
     assert made.size == size
-    assert np.abs(np.asarray(made).astype(int) - np.asarray(whole)).max() <= 1
+    assert np.abs(np.asarray(made).astype(int) - np.asarray(whole)).max() <= 2
 
 
 # --- Colours
