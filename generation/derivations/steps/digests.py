@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import PIL
@@ -26,16 +23,6 @@ def of_pixels(image: Image.Image) -> str:
     found = hashlib.sha256(f"RGBA {image.width}x{image.height}\n".encode())
     found.update(without_hidden(image).tobytes())
     return found.hexdigest()
-
-
-def of_settings(settings: Mapping[str, Any]) -> str:
-    """The sha256 of settings, whatever the order of their keys."""
-    return hashlib.sha256(canonical(settings).encode()).hexdigest()
-
-
-def canonical(facts: Mapping[str, Any]) -> str:
-    """Facts as JSON of ASCII letters, in one way only."""
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
 def without_hidden(image: Image.Image) -> Image.Image:

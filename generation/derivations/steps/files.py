@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from generation.derivations.steps import digests
+from generation.derivations.steps.canonical import canonical, of_settings
 
-FORMATS = ("png", "webp")
 KEYWORD = "stylestudio"  # of the text with the facts
 MOST_FACTS = 40_000  # bytes of facts; some programs drop XMP from 60,000 on
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -38,9 +38,9 @@ def write(
     """
     if not keep_hidden:
         image = digests.without_hidden(image)
-    told = digests.canonical(facts)
+    told = canonical(facts)
     if len(told) > MOST_FACTS:
-        told = digests.canonical({"sha256": digests.of_settings(facts)})
+        told = canonical({"sha256": of_settings(facts)})
     data = _webp(image, keep_hidden, profile, told) if format == "webp" else _png(image, profile, told)
     _require_same(data, image, profile, told)
     return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MOST_PIXELS = 40_000_000  # what the studio opens
 MOST_SIDE = 16_383  # what WebP stores
+FORMATS = ("png", "webp")
 
 
 class Unfit(ValueError):

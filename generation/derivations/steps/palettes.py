@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-MOST_GIVEN = 256
+from generation.derivations.steps.colour_lists import read_colours
+
 _AT_ONCE = 65_536  # colours that are compared with a palette together
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-
-
-def read_colours(text: str) -> list[tuple[int, int, int]]:
-    """The colours of a text such as "#112233 #aabbcc", each once, in order. Raises ValueError if something else is in
-    it, or more than 256.
-    """
-    found: dict[tuple[int, int, int], None] = {}
-    for word in re.split(r"[\s,;]+", text.strip()):
-        if not word:
-            continue
-        if not re.fullmatch(r"#?[0-9a-fA-F]{6}", word):
-            raise ValueError(word)
-        digits = word.removeprefix("#")
-        found[int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)] = None
-    if len(found) > MOST_GIVEN:
-        raise ValueError(str(len(found)))
-    return list(found)
 
 
 def reduce(image: Image.Image, *, colours: int = 16, alphas: int = 0, given: str = "") -> Image.Image:

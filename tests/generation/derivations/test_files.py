@@ -11,6 +11,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from generation.derivations.steps import digests, files
+from generation.derivations.steps.canonical import canonical, of_settings
+from generation.derivations.steps.limits import FORMATS
 
 FACTS = {"source": "a" * 64, "steps": [{"step": "trim", "margin": 2}], "words": "雾 & <mist>"}
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -23,7 +25,7 @@ def noise(colours: int, alphas: tuple[int, ...] = (0, 80, 255)) -> Image.Image:
     return Image.fromarray(some[random.integers(0, colours, (40, 50))])
 
 
-@pytest.mark.parametrize("format", files.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("keep_hidden", [False, True])
 @pytest.mark.parametrize("colours", [1, 2, 3, 16, 200, 5000])
 def test_a_file_reads_back_as_the_same_pixels_with_its_profile_and_its_facts(
@@ -54,7 +56,7 @@ def test_a_png_says_it_in_ascii_before_its_pixels_and_once() -> None:
     assert kinds.count(b"tEXt") == kinds.count(b"iTXt") == 1 and b"iCCP" not in kinds
     assert b"\\u96fe" in data and "雾".encode() not in data
     with Image.open(BytesIO(data)) as image:
-        assert image.text["stylestudio"] == digests.canonical(FACTS)  # type: ignore[attr-defined]
+        assert image.text["stylestudio"] == canonical(FACTS)  # type: ignore[attr-defined]
 
 
 def test_few_colours_become_a_palette_and_opaque_pictures_have_no_alpha() -> None:
@@ -72,4 +74,4 @@ def test_few_colours_become_a_palette_and_opaque_pictures_have_no_alpha() -> Non
 def test_facts_that_are_too_long_for_some_programs_are_named_by_their_hash() -> None:
     long = {"words": "x" * 50_000}
     data = files.write(noise(2), format="webp", keep_hidden=False, profile=None, facts=long)
-    assert json.loads(files.read_facts(data)) == {"sha256": digests.of_settings(long)}
+    assert json.loads(files.read_facts(data)) == {"sha256": of_settings(long)}

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from generation.derivations.steps import catalogue, digests, edges, effects, palettes, scaling, seams
+from generation.derivations.steps.canonical import of_settings
+from generation.derivations.steps.colour_lists import read_colours
 from generation.derivations.steps.limits import Unfit
 
 RED, BLUE, CLEAR = (255, 0, 0, 255), (0, 0, 255, 255), (0, 0, 0, 0)
@@ -187,7 +189,7 @@ def test_few_colours_stay_as_they_are_and_a_given_palette_is_kept_to() -> None:
     assert pixels(palettes.reduce(Image.new("RGBA", (2, 1), (9, 9, 9, 0)))) == [[CLEAR, CLEAR]]
     for text in ("#12", "red", "#gggggg", " ".join(f"#{number:06x}" for number in range(257))):
         with pytest.raises(ValueError):
-            palettes.read_colours(text)
+            read_colours(text)
 
 
 # --- Effects
@@ -290,4 +292,4 @@ def test_what_would_be_too_large_is_refused_before_it_is_made() -> None:
 def test_hidden_colours_change_no_hash_of_pixels_and_size_does() -> None:
     assert digests.of_pixels(picture([[(9, 9, 9, 0), RED]])) == digests.of_pixels(picture([[CLEAR, RED]]))
     assert digests.of_pixels(picture([[RED, RED]])) != digests.of_pixels(picture([[RED], [RED]]))
-    assert digests.of_settings({"a": 1, "b": 2}) == digests.of_settings({"b": 2, "a": 1})
+    assert of_settings({"a": 1, "b": 2}) == of_settings({"b": 2, "a": 1})
