@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from generation.derivations import views as derivation_views
 from generation.engines import views as engine_views
 from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
@@ -82,6 +83,7 @@ urlpatterns = [
     path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
     path("marks/", mark_views.read_marks, name="marks"),
     *board_views.urlpatterns,
+    *derivation_views.urlpatterns,
     *workflow_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),

@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "generation.previews",
     "generation.selecting",
     "generation.takeover",
+    "generation.derivations",
     "training.datasets",
     "training.runs",
     "training.trainers.comfyui",

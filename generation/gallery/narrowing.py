@@ -30,6 +30,12 @@ class WallFilter(Protocol):
     def anything(self) -> str:
         """The choice that filters nothing, such as "Any board"; "" for a checkbox, whose value is "1"."""
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether a wall leaves its pictures out unless it asks for them. They are those of tasks that are `is_face`,
+        which no wall shows but one with previews.
+        """
+
     def read(self, text: str) -> str:
         """The value in an address, "" if that means nothing."""
 

@@ -284,6 +284,8 @@ def film(picture: GeneratedImage, user: User, beside: tuple[Keys, Keys] | None =
     # Neighbours in the same question: entries may not say yet who sees them.
     found = list(seen.filter(Q(task=picture.task) | Q(pk__in=keys)).order_by("index"))
     strip = [each for each in found if each.task_id == picture.task_id]
+    if beside is None and picture.task.derived:
+        return Film(strip, None, None)  # nothing was ordered before or after it
     if beside:
         there = {each.pk: each for each in found}
         before_it, after_it = (next((there[key] for key in some if key in there), None) for some in beside)
@@ -300,6 +302,8 @@ def film(picture: GeneratedImage, user: User, beside: tuple[Keys, Keys] | None =
 def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedImage | None:
     kept = GeneratedImage.with_previews.filter(task=OuterRef("pk"))
     tasks = GenerationTask.everything.visible_to(user).filter(Exists(kept), is_face=task.is_face)
+    if task.is_face:
+        tasks = tasks.made_here()  # without finished pictures
     if newer:
         other = tasks.filter(pk__gt=task.pk).order_by("pk").first()
     else:
@@ -308,6 +312,22 @@ def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedIma
         return None
     found = GeneratedImage.with_previews.visible_to(user).filter(task=other).order_by("index")
     return found.last() if newer else found.first()
+
+
+def sections(request: StudioRequest, picture: GeneratedImage) -> list[str]:
+    """What rooms above say of a picture on its page, as sections."""
+    return [section(request, picture) for section in rooms.contributed("picture_sections")]
+
+
+def origin(request: StudioRequest, picture: GeneratedImage) -> tuple[str, GeneratedImage]:
+    """What rooms above know of how a picture came from another one, as rows of its chain; and the picture at its
+    beginning, which an engine made: itself, if it came from none.
+    """
+    for tell in rooms.contributed("picture_origins"):
+        if found := tell(request, picture):
+            rows, first = found
+            return rows, first
+    return "", picture
 
 
 def offers(request: StudioRequest, picture: GeneratedImage) -> list[str]:

@@ -153,6 +153,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     sent = final_parts(task.prompt, phrases, task.frame)
     way = ways.of(request)
     film = way.film(found)
+    steps_back, first = wall.origin(request, found)
     context = {
         "picture": found,
         "task": task,
@@ -172,6 +173,9 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
+        "sections": wall.sections(request, found),
+        "steps_back": steps_back,
+        "first": first,
         **mark_views.panel(request, found),
         **choosing.panel(request, found),
     }

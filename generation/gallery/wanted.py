@@ -68,7 +68,8 @@ class Wanted:
     until: int | None = None  # a moment, without it
     least_rating: int | None = None  # 100 times the stars
     only_unrated: bool = False
-    previews: bool = False
+    previews: bool = False  # also those of tasks that are `is_face`
+    unfolded: bool = False  # what rooms fold is asked for
     sort: str = ""
     largest: int | None = None  # no picture with a larger key
     nothing: bool = False  # nothing can be found
@@ -167,8 +168,18 @@ def wanted(person: User, filters: Filters) -> Wanted:
     for name, value in filters.more:
         _take_other(found, others[name], value)
     _take_fields(found, asked.fields, others)
+    _fold(found)
     _look_up_kinds(found)
     return found
+
+
+def _fold(found: Wanted) -> None:
+    """A wall with previews shows previews alone, and one of what is folded that alone."""
+    if found.unfolded:
+        found.previews = True
+    elif found.previews:
+        folded = (each.pictures(found.person, "1") for each in narrowing.filters() if each.is_folded)
+        found.not_others += [rows for rows in folded if rows is not None]
 
 
 OF_A_KIND = ("engine", "checkpoint", "shape", "has_alpha", "is_base")
@@ -235,6 +246,7 @@ def _take_other(found: Wanted, other: narrowing.WallFilter, value: str, *, is_no
     rows = other.pictures(found.person, value)
     if rows is not None:
         (found.not_others if is_not else found.others).append(rows)
+        found.unfolded = found.unfolded or (other.is_folded and not is_not)
     elif not is_not:
         found.nothing = True
 

@@ -25,6 +25,7 @@ class _Favourites:
     name = "favourite"
     title = gettext_lazy("Favourites")
     anything = ""
+    is_folded = False
 
     def read(self, text: str) -> str:
         return "1" if text == "1" else ""
@@ -54,6 +55,7 @@ class _Stars:
     name = "stars"
     title = gettext_lazy("My stars")
     anything = gettext_lazy("Any stars")
+    is_folded = False
 
     def read(self, text: str) -> str:
         return text if text in {str(number) for number in range(1, MOST_STARS + 1)} else ""
@@ -89,6 +91,7 @@ class _OnBoard:
     name = "board"
     title = gettext_lazy("Board")
     anything = gettext_lazy("Any board")
+    is_folded = False
 
     def read(self, text: str) -> str:
         return next((str(number) for number in whole_numbers([text])), "")

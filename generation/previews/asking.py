@@ -46,7 +46,7 @@ def delete_previews(sender: object, version: StyleVersion, **_facts: Any) -> Non
 
     Pictures without the style stay, since other versions share them.
     """
-    tasks = GenerationTask.everything.filter(is_face=True, mix__version=version)
+    tasks = GenerationTask.everything.made_here().filter(is_face=True, mix__version=version)
     live_prompts = EnginePrompt.objects.live().filter(task__in=tasks)
     if tasks.active().exists() or live_prompts.exists():
         raise ValidationError(_("Its previews are still being made. Cancel them, or wait until they are there."))

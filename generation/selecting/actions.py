@@ -41,7 +41,9 @@ class Action:
     was changed and is still so, and returns the number. `form(data, user=…)` asks for the parameters: its
     `cleaned_data`, as JSON. `done` and `undone` say it in words, `left` has the words for each reason. `icon` is one of
     the sprite, `key` a letter that presses the button, `place` the wall on which it is offered. What
-    `is_personal` changes belongs to whoever did it: others neither see the work nor take it back.
+    `is_personal` changes belongs to whoever did it: others neither see the work nor take it back. `about(user,
+    selection)` says beside the form what it takes; `most`: how many pictures it is done with at a time; `result`: what
+    the address of the wall ends with that shows what was made.
     """
 
     name: str
@@ -55,12 +57,15 @@ class Action:
     undo: Callable[[User, Mapping[str, Any]], int] | None = None
     prepare: Callable[[User, Sequence[int], Mapping[str, Any]], Any] | None = None
     form: Callable[..., forms.BaseForm] | None = None
+    about: Callable[[User, Any], str] | None = None
+    most: int = 0  # 0: as many as can be selected
     at_once: int = AT_ONCE
     size: int = SLICE
     is_danger: bool = False
     is_personal: bool = False
     key: str = ""
     place: str = GALLERY
+    result: str = ""
 
     def reasons(self, left: Mapping[str, int]) -> Iterable[str]:
         """Sentences about the pictures that were left."""

@@ -27,7 +27,10 @@ class PictureJob(WorkerJob):
     """
 
     kind: ClassVar[str] = "pictures"
-    faults = FAULTS | {"gone": _("What it was for is not there any more.")}
+    faults = FAULTS | {
+        "gone": _("What it was for is not there any more."),
+        "no_room": _("There is not enough room on the disk for these pictures. Make room, then do it once more."),
+    }
 
     work = models.CharField(max_length=30)  # the name of an action, or DOWNLOAD
     parameters = models.JSONField(default=dict)
@@ -104,6 +107,19 @@ class PictureJob(WorkerJob):
         """Whether it changed something that can be taken back. Whether that was done is asked when it is pressed."""
         action = actions.find(self.work)
         return bool(action and action.undo and self.changed and not self.undo_of_id)
+
+    @property
+    def result_url(self) -> str:
+        """The wall that shows what it made; "" if it made nothing new."""
+        action = actions.find(self.work)
+        has_result = bool(action and action.result and self.changed and not self.undo_of_id)
+        return f"{reverse('generation:gallery')}{action.result}" if action and has_result else ""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it ended before its last picture, and can be ordered for the others."""
+        is_cut = self.status in (Status.CANCELLED, Status.FAILED)
+        return is_cut and not self.undo_of_id and not self.is_download and (self.done < self.total or not self.total)
 
     @property
     def cancel_url(self) -> str:

@@ -24,7 +24,12 @@ LINKED_AT_ONCE = 10_000  # pictures whose keys are put into slices while the per
 
 
 def place(user: User, action: Action, selection: Selection, parameters: Mapping[str, Any]) -> PictureJob:
-    """Do it, or order it if there are more pictures than are done at once."""
+    """Do it, or order it if there are more pictures than are done at once. Raises ValidationError for more than it is
+    done with at a time.
+    """
+    if action.most and len(selection.first(user, action.most + 1)) > action.most:
+        words = _("This can be done with at most %(most)s pictures at a time. Select fewer.")
+        raise ValidationError(words % {"most": f"{action.most:,}"})
     few = selection.first(user, action.at_once + 1)
     if len(few) > action.at_once:
         return _ordered(user, action.name, selection, parameters, action.size)
@@ -82,6 +87,28 @@ def undo(user: User, job: PictureJob) -> PictureJob:
     else:
         publisher.announce(back, PictureJob.wake)
     return back
+
+
+def go_on(user: User, job: PictureJob) -> PictureJob:
+    """Order the rest of a job that ended early. Raises ValidationError if there is none, or it was ordered before."""
+    if not job.can_go_on or (bulk_jobs.action_of(job).is_personal and user.pk != job.owner_id):
+        raise ValidationError(_("There is nothing left to do."))
+    with transaction.atomic():
+        # Of two presses one goes on; the other waits here.
+        list(PictureJob.objects.filter(pk=job.pk).select_for_update().values_list("pk"))
+        if PictureJob.objects.filter(retry_of=job).exists():
+            raise ValidationError(_("The rest of this was ordered already."))
+        rest = list(job.slices.filter(number__gte=job.next_slice).order_by("number"))
+        again: PictureJob = PictureJob.objects.create(
+            project_id=job.project_id, owner=user, visibility=job.visibility, work=job.work,
+            parameters=job.parameters, filters=job.filters, upto=job.upto, reached=job.reached,
+            is_gathered=job.is_gathered, total=sum(len(each.pictures) for each in rest), retry_of=job,
+        )  # fmt: skip
+        Slice.objects.bulk_create(
+            Slice(job=again, number=number, pictures=each.pictures) for number, each in enumerate(rest)
+        )
+        publisher.announce(again, PictureJob.wake)
+    return again
 
 
 def _ordered(user: User, work: str, selection: Selection, parameters: Mapping[str, Any], size: int) -> PictureJob:

@@ -83,6 +83,8 @@ def settings(picture: GeneratedImage, mix: Iterable[TaskStyle]) -> dict[str, Any
     }
     if task.frame.preset:
         found["preset"] = task.frame.preset
+    if task.derived:
+        found["made_of"] = task.derived
     if task.reference_id:
         found["denoise"] = task.denoise
     return found

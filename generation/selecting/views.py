@@ -55,7 +55,8 @@ def act(request: StudioRequest) -> HttpResponse:
     if action.form:
         form: Any = action.form(request.POST if "asked" in request.POST else None, user=request.user)
         if not form.is_bound or not form.is_valid():
-            return _ask(request, selection, work, form, {"action": action})
+            about = action.about(request.user, selection) if action.about else ""
+            return _ask(request, selection, work, form, {"action": action, "about": about})
         parameters = form.cleaned_data
     try:
         job = orders.place(request.user, action, selection, parameters)
@@ -196,6 +197,16 @@ def undo(request: StudioRequest, pk: int) -> HttpResponse:
     return _answer(request, back)
 
 
+@require_POST
+def go_on(request: StudioRequest, pk: int) -> HttpResponse:
+    """Do the rest of work that was cancelled, or failed."""
+    found = changeable(PictureJob.objects.all(), request.user, pk=pk)
+    try:
+        return _answer(request, orders.go_on(request.user, found))
+    except ValidationError as error:
+        return _told(request, error.messages[0])
+
+
 @require_GET
 def download(request: StudioRequest, pk: int, part: int) -> HttpResponseBase:
     """The pictures as a zip; many come in several, from 1."""
@@ -254,5 +265,6 @@ urlpatterns = [
     path("gallery/selection/<int:pk>/", job, name="bulk-job"),
     path("gallery/selection/<int:pk>/cancel/", cancel, name="bulk-cancel"),
     path("gallery/selection/<int:pk>/undo/", undo, name="bulk-undo"),
+    path("gallery/selection/<int:pk>/on/", go_on, name="bulk-on"),
     path("gallery/selection/<int:pk>/zip/<int:part>/", download, name="bulk-zip"),
 ]

@@ -75,7 +75,7 @@ def add(job: TakeOver, pictures: Sequence[Taken]) -> None:
         task.share(stored)
     tasks = GenerationTask.everything.bulk_create(tasks)
     prompts = EnginePrompt.objects.bulk_create(
-        [_prompt(task, engine, each) for task, each in zip(tasks, pictures, strict=True)]
+        [ended_prompt(task, engine.pk, each.time) for task, each in zip(tasks, pictures, strict=True)]
     )
     rows = [_picture(task, prompt, engine, each) for task, prompt, each in zip(tasks, prompts, pictures, strict=True)]
     made = GeneratedImage.everything.bulk_create(rows)
@@ -127,19 +127,20 @@ def _side(length: int) -> int:
     return min(max(length, LEAST_SIDE), MOST_SIDE)
 
 
-def _prompt(task: GenerationTask, engine: Engine, each: Taken) -> EnginePrompt:
+def ended_prompt(task: GenerationTask, engine: int, moment: datetime) -> EnginePrompt:
+    """The prompt of a picture that no engine was asked for. Its negative key keeps it out of turns and estimates."""
     return EnginePrompt(
         pk=-task.pk,
         task=task,
         index=0,
         prompt_id=uuid.uuid4(),
-        engine=engine,
+        engine_id=engine,
         worker="",
-        lease_until=each.time,
+        lease_until=moment,
         state=EnginePrompt.State.DONE,
         progress=100,
-        claimed_at=each.time,
-        ended_at=each.time,
+        claimed_at=moment,
+        ended_at=moment,
     )
 
 

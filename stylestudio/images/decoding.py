@@ -321,12 +321,17 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
     return max(high for _low, high in difference.getextrema()) <= _SAME  # type: ignore[misc]
 
 
+def has_odd_colours(image: Image.Image) -> bool:
+    """Whether an opened picture has colours that 8 bits cannot hold, such as HDR."""
+    return bool(image.info.get(_ODD_COLOURS))
+
+
 def in_srgb(image: Image.Image) -> Image.Image:
     """The decoded picture as L, RGB, CMYK or RGBA, converted to sRGB if it has a profile.
 
     Raises BadPicture for colours that 8 bits cannot hold, such as HDR, and if the white level cannot be determined.
     """
-    if image.info.get(_ODD_COLOURS):
+    if has_odd_colours(image):
         text = gettext("The colours of this picture are of a kind that is not read here, such as HDR. Save it as sRGB.")
         raise BadPicture(text)
     profile = image.info.get("icc_profile")

@@ -268,6 +268,12 @@ class GenerationTask(OftenUsed, Job):
         facts = self.snapshot.get("taken_over")
         return None if facts is None else PictureSettings.of_facts(facts)
 
+    @property
+    def derived(self) -> Mapping[str, Any]:
+        """What its picture was made of on the studio's own processor, and how; empty if an engine made it."""
+        facts: Mapping[str, Any] = self.snapshot.get("derived") or {}
+        return facts
+
     def complete_if_whole(self) -> bool:
         """Complete the task if its last picture is stored. Of several callers exactly one gets True."""
         if len(_pictures.rows(self.pk)) < self.count:
