@@ -20,12 +20,13 @@ from django.utils import timezone
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import cancelling, fetching, installable, recovery, storing, verdicts
+from generation.making import cancelling, fetching, installable, recovery, source_pictures, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
 from generation.making.verdicts import Ends, Verdict
+from generation.masks.models import SourceGone
 from generation.pictures import signals, tasks
-from generation.pictures.models import EnginePrompt, GenerationTask, patterns
+from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion
 from stylestudio.comfy.errors import (
@@ -102,7 +103,7 @@ def run(claimed: Claim) -> None:
         outcome = making.run(attach=claimed.attach)
     except DatabaseError:
         raise
-    except (ComfyError, decoding.BadPicture, OSError) as error:
+    except (ComfyError, decoding.BadPicture, SourceGone, OSError) as error:
         verdict = _judged(making, error)
     except Exception as error:  # the boundary: a bug of ours ends this job with a reason, not the worker
         log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
@@ -118,11 +119,13 @@ def run(claimed: Claim) -> None:
     settle(task, made=prompt.state == EnginePrompt.State.DONE)
 
 
-def _judged(making: _Making, error: ComfyError | decoding.BadPicture | OSError) -> Verdict:
+def _judged(making: _Making, error: ComfyError | decoding.BadPicture | SourceGone | OSError) -> Verdict:
     """The verdict on an attempt that the engine, the picture or our own disk ended."""
     prompt, task = making.prompt, making.task
     if isinstance(error, decoding.BadPicture):
         return recovery.no_picture(str(error))
+    if isinstance(error, SourceGone):
+        return recovery.broke_here(prompt, "source_gone", "The picture that this edits is gone.", sent=making.sent)
     if isinstance(error, OSError):
         log.error("Could not store a picture of task %s", task.pk, exc_info=error)
         return recovery.broke_here(prompt, "storage", str(error))
@@ -171,7 +174,7 @@ class _Making:
             nodes = self._adapted(client, nodes)
         self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"])
         if self.task.reference and not attach:
-            self._send_reference(engine)
+            source_pictures.send(engine, self.task)
         self.sent = True
         events_of_prompt = client.run(
             nodes,
@@ -388,19 +391,6 @@ class _Making:
         if self.task.installing != facts and self._wanted():
             self.task.touch(installing=facts)
             publisher.progressed(self.task, "generation/making/_job_moved.html")
-
-    def _send_reference(self, engine: Engine) -> None:
-        reference = self.task.reference
-        assert reference is not None  # the caller has checked
-        if roster.pool.memory.has_input(engine, reference.sha256):
-            return
-        with reference.file.open("rb") as handle:
-            data = handle.read()
-        name = patterns.reference_name(reference.sha256)
-        stored = roster.pool.loop.call(roster.pool.client(engine).upload_image(data, name))
-        if stored.filename != name:  # the name is the hash of the bytes, so this engine has something else under it
-            raise BadResponse(f"The engine already has another picture named {name}.")
-        roster.pool.memory.note_input(engine, reference.sha256)
 
     def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
         """The graph adapted to this engine's version; the client caches the engine's node classes."""

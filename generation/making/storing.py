@@ -8,7 +8,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from generation.engines.models import Engine
-from generation.making import fetching
+from generation.making import fetching, source_pictures
 from generation.making.claim import look_for_orphans
 from generation.pictures import tasks
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, style_counts
@@ -22,9 +22,13 @@ from stylestudio.processes import workers
 
 
 def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
-    """Save a picture's bytes and its row. None if this place already has one (another attempt was faster)."""
-    facts = decoding.check_output(data)
+    """Save a picture's bytes and its row; of an edit, the original with what was made. None if this place already has
+    one (another attempt was faster).
+    """
     task = prompt.task
+    facts = decoding.check_output(data)
+    if (finished := source_pictures.finished(task, data)) is not data:
+        data, facts = finished, decoding.check_output(finished)
     picture = GeneratedImage(
         task=task,
         project_id=task.project_id,

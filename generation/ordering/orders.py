@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from generation.masks.models import Parts, SourceGone, gone_words, parts_of
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -100,6 +101,12 @@ class Order:
     recipe: Recipe = field(default_factory=registry.default)
     fields: Mapping[str, Any] = field(default_factory=dict)
     own_files: Mapping[str, str] = field(default_factory=dict)
+    edit: Parts | None = None  # only a part of a picture is made anew; `reference` is what engines get of it
+
+    @property
+    def graph(self) -> str:
+        """The graph of the recipe that makes the pictures."""
+        return "edit" if self.edit else str(self.mode)
 
     @property
     def mode(self) -> str:
@@ -125,7 +132,7 @@ class Order:
         if far := [one for one in self.mix if not one.version.strengths[0] <= one.weight <= one.version.strengths[1]]:
             low, high = far[0].version.strengths
             wrong["style"] = _("Weights go from %(low)d to %(high)d.") % {"low": low, "high": high}
-        for misfit in misfits(self.recipe, self.mode, self.mix):
+        for misfit in misfits(self.recipe, self.graph, self.mix):
             wrong.setdefault(misfit.field, misfit.words)
         if wrong:
             raise ValidationError(wrong)
@@ -168,8 +175,11 @@ class Misfit:
 def misfits(recipe: Recipe, mode: str, mix: Sequence[Ingredient]) -> Iterator[Misfit]:
     """Why a recipe cannot make pictures in this mode with these styles."""
     if mode not in recipe.graphs:
-        words = _("%s cannot start from a picture.") if mode == "image" else _("%s starts from a picture. Choose one.")
-        yield Misfit("mode", words % recipe.title)
+        words = {
+            "image": _("%s cannot start from a picture."),
+            "edit": _("%s cannot change a part of a picture. Choose another recipe."),
+        }.get(mode, _("%s starts from a picture. Choose one."))
+        yield Misfit("recipe" if mode == "edit" else "mode", words % recipe.title)
     if mix and not recipe.takes_styles:
         words = _("%s takes no styles. Take them out, or choose another recipe.")
         yield Misfit("style", words % recipe.title)
@@ -242,7 +252,7 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    return _store(task, mix, _how(order), order.frame, request_id)
+    return _store(task, mix, _how(order), order.frame, request_id, order.edit)
 
 
 def snapshot(order: Order) -> dict[str, Any]:
@@ -259,12 +269,13 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields")
+HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit")
 
 
 def _how(order: Order) -> dict[str, Any]:
     facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
-    return {"schema": snapshots.SCHEMA, **facts}
+    edit = {"edit": order.edit.facts.as_json()} if order.edit else {}
+    return {"schema": snapshots.SCHEMA, **facts, **edit}
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
@@ -343,7 +354,7 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
         how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
-        again = _store(again, mix, how, task.frame, request_id)
+        again = _store(again, mix, how, task.frame, request_id, _edited(task))
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
 
@@ -372,6 +383,7 @@ def order_of(task: GenerationTask) -> Order:
         frame=task.frame,
         recipe=graphs.recipe(task),
         fields=snapshots.fields_in(task.snapshot),
+        edit=_edited(task),
     )
 
 
@@ -390,13 +402,26 @@ def with_seed(order: Order, seed: int) -> Order:
     return replace(order, seed=seed, count=1)
 
 
+def _edited(task: GenerationTask) -> Parts | None:
+    """What the task edits. Raises ValidationError if that is gone."""
+    try:
+        return parts_of(task)
+    except SourceGone as error:
+        raise ValidationError(gone_words()) from error
+
+
 def _off(row: TaskStyle, prompt: str) -> list[str]:
     expected = missing_triggers(prompt, row.version.triggers)
     return [phrase for phrase in expected if phrase not in row.triggers]
 
 
 def _store(
-    task: GenerationTask, mix: list[TaskStyle], how: dict[str, Any], frame: Frame, request_id: uuid.UUID | None
+    task: GenerationTask,
+    mix: list[TaskStyle],
+    how: dict[str, Any],
+    frame: Frame,
+    request_id: uuid.UUID | None,
+    edit: Parts | None,
 ) -> GenerationTask:
     task.snapshot = _snapshot(task, mix, how, frame)
     task.snapshot_sha256 = digest(task.snapshot)
@@ -409,6 +434,8 @@ def _store(
             for row in mix:
                 row.task = task
             TaskStyle.objects.bulk_create(mix)
+            if edit:
+                edit.save(task)
             search_index.add_task(task)
     except (IntegrityError, ValidationError):
         # The same press sent twice returns its job, which may be the last one there was room for.

@@ -22,14 +22,14 @@ MOST_OF_OURS = 64 * 2**20
 
 def add_reference(file: IO[bytes], user: User) -> Reference:
     """Check, clean and store an uploaded picture; equal pixels are stored once. Raises BadPicture."""
-    return _stored(decoding.read_reference(file), user)
+    return keep(decoding.read_reference(file), user)
 
 
 def reference_from(picture: GeneratedImage, user: User) -> Reference:
     """A gallery picture as a reference. Raises BadPicture if its file is missing."""
     try:
         with picture.file.open("rb") as handle:
-            reference = _stored(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
+            reference = keep(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
     except FileNotFoundError:
         raise decoding.BadPicture(
             _("The file of this picture is missing, so it cannot be used as a reference.")
@@ -70,7 +70,8 @@ def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple
         yield picture, _("Reference of a job that is not finished")
 
 
-def _stored(clean: decoding.Reference, user: User) -> Reference:
+def keep(clean: decoding.Reference, user: User) -> Reference:
+    """Store a cleaned picture; equal ones are stored once."""
     known = Reference.objects.filter(sha256=clean.sha256).first()
     if known:
         return known

@@ -80,6 +80,10 @@ FAULTS: dict[str, Fault] = {
         _("Press Fetch again to ask for it once more, or Retry to make it anew."),
     ),
     "no_picture": Fault(_("The engine finished without a picture."), _("Press Retry to make it again.")),
+    "source_gone": Fault(
+        _("The picture that this edits was deleted for good, or its file is missing or another one."),
+        _("Nothing was stored. Edit another picture."),
+    ),
     "storage": Fault(
         _("A picture could not be saved on the studio's disk."),
         _("Make room on the disk or check its permissions. Then press Fetch again where it is offered, else Retry."),

@@ -32,10 +32,11 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> Graph:
         "filename_prefix": patterns.file_prefix(task.pk, index, prompt_id),
         **snapshots.fields_in(snapshot),
     }
-    if snapshot["reference"]:
-        values |= {"reference": patterns.reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
+    if sent := snapshots.sent_in(snapshot):
+        values |= {name: patterns.reference_name(digest) for name, digest in sent.items()}
+        values["denoise"] = snapshot["denoise"]
     files, loras = snapshots.files_in(snapshot), snapshots.loras_in(snapshot)
-    return recipe(task).build(snapshot["mode"], values, files, loras)
+    return recipe(task).build(snapshots.graph_in(snapshot), values, files, loras)
 
 
 def recipe(task: GenerationTask) -> Recipe:
@@ -52,7 +53,7 @@ def files(task: GenerationTask) -> list[tuple[str, str]]:
 
 def classes(task: GenerationTask) -> frozenset[str]:
     """The node classes that the engine needs."""
-    return recipe(task).classes(task.snapshot["mode"])
+    return recipe(task).classes(snapshots.graph_in(task.snapshot))
 
 
 def every_class() -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Reading snapshots of every schema.
 
 1: `checkpoint` and `lightning` are its files, and there is no recipe: every studio made pictures by one. 2: `recipe`
-names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have.
+names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have. `edit`,
+if there is one, says which part of which picture was made anew (see `generation.masks.facts`).
 """
 
 from __future__ import annotations
@@ -30,3 +31,20 @@ def loras_in(snapshot: Mapping[str, Any]) -> list[tuple[str, float]]:
 def fields_in(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that only some recipes have."""
     return dict(snapshot.get("fields", {}))
+
+
+def graph_in(snapshot: Mapping[str, Any]) -> str:
+    """The graph of its recipe that makes the pictures: text, image, or edit if only a part of a picture is made."""
+    return "edit" if snapshot.get("edit") else str(snapshot["mode"])
+
+
+def sent_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of the pictures that engines get for it, by placeholder."""
+    found = {"reference": snapshot.get("reference"), "mask": (snapshot.get("edit") or {}).get("sent_mask")}
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def size_in(snapshot: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height of its pictures once they are stored, in pixels."""
+    width, height = (snapshot.get("edit") or {}).get("canvas") or (snapshot["width"], snapshot["height"])
+    return int(width), int(height)

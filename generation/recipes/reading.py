@@ -19,8 +19,11 @@ from stylestudio.comfy.graphs.graph import GraphError
 from stylestudio.comfy.graphs.workflow import Source, Workflow, checked
 
 SCHEMA = 1
-MODES = ("text", "image")
+MODES = ("text", "image", "edit")
+STARTS = ("text", "image")  # what a recipe has to have one of
 NEEDED = ("positive", "seed", "filename_prefix")  # in every graph
+# The pictures that a graph starts from, by mode; each has a placeholder and a slot.
+PICTURES = {"image": {"reference"}, "edit": {"reference", "mask"}}
 SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA")
 OF_STYLES = ("checkpoint", "lightning")
 TYPES = ("text", "integer", "number", "choice", "switch")
@@ -58,8 +61,8 @@ def read(document: Mapping[str, Any]) -> Recipe:
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
     graphs = {mode: _graph(mode, nodes) for mode, nodes in whole.table("graphs").items()}
-    if not graphs or not graphs.keys() <= set(MODES):
-        raise told.wrong("graphs", "has to have text, image or both")
+    if not graphs.keys() & set(STARTS) or not graphs.keys() <= set(MODES):
+        raise told.wrong("graphs", "has to have text, image or both, and may have edit")
     found = Recipe(
         name=told.text("name", _NAME),
         version=told.number("version", int, least=1),
@@ -281,8 +284,8 @@ def _field(told: _Part) -> Field:
 
 
 def _slots(told: _Part) -> Slots:
-    told.knows("styles", "accelerator", "reference", "negative")
-    nodes = {name: told.text(name) for name in ("accelerator", "reference", "negative") if told.has(name)}
+    told.knows("styles", "accelerator", "reference", "mask", "negative")
+    nodes = {name: told.text(name) for name in ("accelerator", "reference", "mask", "negative") if told.has(name)}
     if not told.has("styles"):
         return Slots(None, None, **nodes)
     styles = told.table("styles").knows("model", "clip")
@@ -317,7 +320,7 @@ def _check_placeholders(recipe: Recipe) -> None:
         if unknown := sorted(flow.placeholders - types.keys()):
             raise BadRecipe(f"graph {mode} has the placeholder {unknown[0]}, which neither files nor fields name.")
         needed = {*NEEDED} - recipe.unused | {*(each.placeholder for each in recipe.files.values())}
-        needed |= {"reference"} if mode == "image" else set()
+        needed |= PICTURES.get(mode, set())
         if missing := sorted(needed - flow.placeholders):
             raise BadRecipe(f"graph {mode} lacks the placeholder {missing[0]}.")
         if mixed := sorted(name for name in flow.mixed if types[name] in WHOLE):
@@ -338,9 +341,11 @@ def _check_nodes(recipe: Recipe) -> None:
         named |= {"styles": slots.model[0]} if slots.model else {}
         named |= {"the text of styles": slots.clip[0]} if slots.clip else {}
         named |= {"accelerator": slots.accelerator, **recipe.outputs}
-        named |= {"reference": slots.reference} if mode == "image" else {}
+        named |= {what: getattr(slots, what) for what in sorted(PICTURES.get(mode, set()))}
         for what, node in named.items():
             if node and node not in flow.nodes:
                 raise BadRecipe(f"graph {mode} has no node {node}, which the recipe names for {what}.")
     if "image" in recipe.graphs and not slots.reference:
         raise BadRecipe("recipe.json: slots lacks reference, the node of the picture that graph image starts from.")
+    if "edit" in recipe.graphs and not (slots.reference and slots.mask):
+        raise BadRecipe("recipe.json: slots lacks reference or mask, the nodes of what graph edit starts from.")

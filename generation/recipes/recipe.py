@@ -20,6 +20,7 @@ GIVEN: Mapping[str, str] = {
     "seed": "integer",
     "filename_prefix": "text",
     "reference": "picture",
+    "mask": "picture",
     "braces": "text",
 }
 OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
@@ -110,13 +111,15 @@ class Field:
 class Slots:
     """Where other things are plugged in. Styles go behind the output `model` and the output `clip` of two nodes, or
     behind the first alone if there is no `clip`; without `model` the recipe takes none. The others are the nodes of the
-    accelerator, of the picture to start from, and of the negative prompt.
+    accelerator, of the picture to start from, of the mask that says which part of it is made anew, and of the negative
+    prompt.
     """
 
     model: Source | None
     clip: Source | None = None
     accelerator: str = ""
     reference: str = ""
+    mask: str = ""
     negative: str = ""
 
 
@@ -131,7 +134,7 @@ class Recipe:
     summary: Words
     source: tuple[str, ...]
     comfyui: str  # the least version
-    graphs: Mapping[str, Workflow]  # by what pictures start from: text, image
+    graphs: Mapping[str, Workflow]  # by what pictures start from: text, image, edit
     files: Mapping[str, File]  # by role, in the order in which engines load them
     fields: Mapping[str, Field]
     slots: Slots

@@ -375,7 +375,9 @@ class GenerationTask(OftenUsed, Job):
 
     @property
     def size_text(self) -> str:
-        """The ordered size, such as 1024 × 1024."""
+        """The size that its pictures are to have, such as 1024 × 1024."""
+        if self.mode == self.Mode.IMAGE:
+            return size_text(*snapshots.size_in(self.snapshot))
         return size_text(self.width, self.height)
 
     @property

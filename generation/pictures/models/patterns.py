@@ -93,7 +93,7 @@ _INPUTS: dict[str, tuple[str, ...]] = {
     "sampler_name": ("sampler",),
     "scheduler": ("scheduler",),
     "denoise": ("denoise",),
-    "image": ("reference",),
+    "image": ("reference", "mask"),
     "filename_prefix": ("prefix",),
 }
 
@@ -116,8 +116,7 @@ def graph_values(snapshot: Mapping[str, Any], task: int, index: int, prompt_id: 
     values |= {"positive": snapshot.get("final_prompt"), "prefix": file_prefix(task, index, prompt_id)}
     if index < len(seeds := snapshot.get("seeds", ())):
         values["seed"] = seeds[index]
-    if snapshot.get("reference"):
-        values["reference"] = reference_name(snapshot["reference"])
+    values |= {name: reference_name(digest) for name, digest in snapshots.sent_in(snapshot).items()}
     of_recipe = snapshots.files_in(snapshot)
     files = {name: of_recipe[role] for name, role in _FILES.items() if role in of_recipe}
     styles = [style for style in snapshot.get("styles", ()) if style.get("lora")]
@@ -147,7 +146,7 @@ def reference_name(digest: str) -> str:
 
 _VARIES = {
     "prompt", "final_prompt", "negative", "width", "height", "seeds", "steps", "cfg", "denoise", "reference",
-    "taken_over", "derived",
+    "taken_over", "derived", "edit",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from stylestudio.preview_engine.painter.learned import Learned
 Graph: TypeAlias = dict[str, dict[str, Any]]
 InputSpecs: TypeAlias = dict[str, list[Any]]
 Images: TypeAlias = tuple[Image.Image, ...]
+CELL = 8  # pixels that a side of a latent's cell stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,30 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """A LATENT: empty, encoded pictures, or sampled sketches."""
+    """A LATENT: empty, encoded pictures, or sampled sketches. Only where `mask` is white sampling changes it."""
 
     width: int
     height: int
     batch: int
     encoded: Images = ()
     drawn: tuple[tuple[Image.Image, Brief], ...] = ()
+    mask: Image.Image | None = None
 
     def decode(self, painter: Painter) -> Images:
-        if self.drawn:
-            return tuple(painter.finish(sketch, brief) for sketch, brief in self.drawn)
         grey = Image.new("RGB", (self.width, self.height), (128, 128, 128))
-        return self.encoded or (grey,) * self.batch
+        kept = self.encoded or (grey,) * self.batch
+        if not self.drawn:
+            return kept
+        finished = [painter.finish(sketch, brief) for sketch, brief in self.drawn]
+        return tuple(self.masked(image, kept[place]) for place, image in enumerate(finished))
+
+    def masked(self, image: Image.Image, kept: Image.Image) -> Image.Image:
+        """`image` where the mask is white, and what was there before elsewhere; in cells of 8 pixels, as engines do."""
+        if self.mask is None:
+            return image
+        cells = self.mask.resize((self.width // CELL, self.height // CELL), Image.Resampling.BOX)
+        mask = cells.resize(image.size, Image.Resampling.NEAREST)
+        return Image.composite(image, kept.convert(image.mode).resize(image.size), mask)
 
 
 @dataclass(frozen=True, slots=True)

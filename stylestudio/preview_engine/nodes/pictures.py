@@ -7,6 +7,8 @@ import json
 import random
 import string
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from PIL import Image, ImageOps
@@ -164,8 +166,13 @@ def sampled(
         stage.check()
         sketches.append(stage.painter.draw(brief))
     for step in range(1, steps + 1):
-        stage.step(step, steps, lambda step=step: stage.painter.develop(sketches[0], briefs[0], step))  # type: ignore[misc]
-    return Latent(latent.width, latent.height, latent.batch, drawn=tuple(zip(sketches, briefs, strict=True)))
+        stage.step(step, steps, partial(_developed, stage, latent, sketches[0], briefs[0], step))
+    return replace(latent, encoded=references, drawn=tuple(zip(sketches, briefs, strict=True)))
+
+
+def _developed(stage: Stage, latent: Latent, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
+    image = stage.painter.develop(sketch, brief, step)
+    return image if brief.reference is None else latent.masked(image, brief.reference)
 
 
 def _decode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
@@ -180,6 +187,10 @@ def encoded(images: Images) -> Latent:
     return Latent(width, height, len(cropped), encoded=cropped)
 
 
+def _set_mask(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return (replace(inputs["samples"], mask=inputs["mask"]),)
+
+
 def _encode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return (encoded(inputs["pixels"]),)
 
@@ -189,6 +200,17 @@ def _load_image(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
         upright = ImageOps.exif_transpose(file)
         # Converting drops the alpha channel and keeps the colours beneath it, as the real node does.
         return (upright.convert("RGB"),), None
+
+
+def _load_mask(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    """A channel as a mask. As in the real node, a picture without transparency has an empty one of 64 pixels."""
+    with Image.open(stage.files.input_image(inputs["image"])) as file:
+        image, channel = ImageOps.exif_transpose(file), str(inputs["channel"])
+        if channel != "alpha":
+            return (image.convert("RGB").getchannel(channel[0].upper()),)
+        if not image.has_transparency_data:
+            return (Image.new("L", (64, 64)),)
+        return (ImageOps.invert(image.convert("RGBA").getchannel("A")),)
 
 
 def _refuse_image(files: Files, inputs: dict[str, Any]) -> tuple[str, str] | None:
@@ -384,6 +406,27 @@ NODES: dict[str, NodeClass] = {
             _load_image,
             refuse=_refuse_image,
             fingerprint=lambda files, inputs: files.fingerprint(str(inputs.get("image"))),
+        ),
+        NodeClass(
+            "LoadImageMask",
+            "Load Image (as Mask)",
+            "mask",
+            lambda files: {
+                "image": [files.input_images(), {"image_upload": True}],
+                "channel": [["alpha", "red", "green", "blue"]],
+            },
+            ("MASK",),
+            _load_mask,
+            refuse=_refuse_image,
+            fingerprint=lambda files, inputs: files.fingerprint(str(inputs.get("image"))),
+        ),
+        NodeClass(
+            "SetLatentNoiseMask",
+            "Set Latent Noise Mask",
+            "latent/inpaint",
+            lambda files: {"samples": ["LATENT"], "mask": ["MASK"]},
+            ("LATENT",),
+            _set_mask,
         ),
         NodeClass(
             "ImageScale",

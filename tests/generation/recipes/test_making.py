@@ -92,7 +92,7 @@ def test_the_preview_engine_makes_pictures_by_every_shipped_recipe(
     assert bool(task.scheduler) == ("scheduler" in recipe.fields) and bool(task.negative) == (
         "negative" in recipe.fields
     )
-    assert task.snapshot["recipe"] == {"name": name, "version": 1, "sha256": recipe.sha256}
+    assert task.snapshot["recipe"] == {"name": name, "version": recipe.version, "sha256": recipe.sha256}
     assert set(task.snapshot["files"]) == set(recipe.files)
     assert KeptRecipe.objects.get(pk=recipe.sha256).document == recipe.document
 
@@ -122,18 +122,19 @@ def test_adding_a_recipe_is_adding_a_folder(engine: Engine, ada: User, her: Clie
 
 def test_a_picture_of_an_earlier_version_is_made_again_by_that_version(engine: Engine, ada: User, shelf: Path) -> None:
     first = made(orders.place(order(registry.named("sdxl")), ada))
+    next_one = registry.named("sdxl").version + 1
 
     def second(told: dict[str, Any]) -> None:
-        told |= {"version": 2}
+        told |= {"version": next_one}
         told["fields"][1] |= {"default": 30, "least": 30}
 
     rewrite(shelf / "sdxl", second)
-    assert registry.named("sdxl").version == 2
+    assert registry.named("sdxl").version == next_one
     again = made(orders.vary(first, ada, None))
     assert again.status == Status.COMPLETED, again.error
     assert again.snapshot["recipe"] == first.snapshot["recipe"] and again.steps == first.steps
     newest = orders.place(order(registry.named("sdxl")), ada)
-    assert newest.snapshot["recipe"]["version"] == 2
+    assert newest.snapshot["recipe"]["version"] == next_one
     assert KeptRecipe.objects.filter(name="sdxl").count() == 2
 
 

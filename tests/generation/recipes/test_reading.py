@@ -26,9 +26,12 @@ every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: rec
 LOADERS = (
     ("CheckpointLoaderSimple", "ckpt_name"), ("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"),
     ("VAELoader", "vae_name"), ("LoraLoader", "lora_name"), ("LoraLoaderModelOnly", "lora_name"),
-    ("LoadImage", "image"),
+    ("LoadImage", "image"), ("LoadImageMask", "image"),
 )  # fmt: skip
-GIVEN = {"positive": "a fox", "width": 64, "height": 64, "seed": 1, "filename_prefix": "a", "reference": "a.png"}
+GIVEN = {
+    "positive": "a fox", "width": 64, "height": 64, "seed": 1, "filename_prefix": "a", "reference": "a.png",
+    "mask": "a.png",
+}  # fmt: skip
 
 
 def built(recipe: Recipe, mode: str, **values: Any) -> dict[str, Any]:
@@ -158,6 +161,9 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (at("graphs", "text", "6", "inputs", "seed"), "no {{seed}}", "seed inside a longer text"),
         (at("graphs", "text", "6", "inputs", "latent_image"), ["55", 0], "node 55, which is not there"),
         (at("graphs", "text"), {"nodes": [], "links": []}, "editor's format"),
+        (at("graphs", "edit", "11", "inputs", "image"), "a.png", "graph edit lacks the placeholder mask"),
+        (at("recipe", "slots", "mask"), ..., "slots lacks reference or mask"),
+        (at("recipe", "slots", "mask"), "99", "no node 99, which the recipe names for mask"),
         (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "has to have text, image or both"),
     ],
 )
