@@ -9,6 +9,7 @@ from generation.engines import views as engine_views
 from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
 from generation.keeping import board_views, mark_views
+from generation.lists import views as list_views
 from generation.ordering import drafts, picture_files, prompt_words, variations, views
 from generation.previews import views as face_views
 from generation.selecting import views as selecting_views
@@ -85,6 +86,7 @@ urlpatterns = [
     *board_views.urlpatterns,
     *derivation_views.urlpatterns,
     *workflow_views.urlpatterns,
+    *list_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

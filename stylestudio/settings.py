@@ -97,6 +97,7 @@ INSTALLED_APPS = [
     "generation.selecting",
     "generation.takeover",
     "generation.derivations",
+    "generation.lists",
     "training.datasets",
     "training.runs",
     "training.trainers.comfyui",
@@ -278,6 +279,10 @@ MAX_WAITING = env.integer("STYLESTUDIO_MAX_WAITING", 0, most=100000)
 #: [Workers and turns] Jobs of one person that engines work on at the same time, counted separately for pictures and
 #: for trainings: a training that takes hours keeps nobody from making pictures. 0: no limit.
 MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)
+#: [Workers and turns] The most pictures that one list may order. A table that asks for more is refused with the number
+#: before anything is made. Rows are put into the queue a few at a time, so others and single orders need not wait for a
+#: whole list.
+LIST_PICTURES = env.integer("STYLESTUDIO_LIST_PICTURES", 2000, least=1, most=100000)
 
 LOGGING = {
     "version": 1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -25,12 +25,14 @@ _REFUSED = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 
 
-def check(template: str) -> None:
-    """Raise ValidationError, with a sentence, if the template names a field that there is not, or none at all."""
-    given = _FIELD.findall(template)
+def check(template: str, more: Sequence[str] = ()) -> None:
+    """Raise ValidationError, with a sentence, if the template names a field that there is not, or none at all. `more`
+    are fields that there are here besides FIELDS.
+    """
+    given, fields = _FIELD.findall(template), (*more, *FIELDS)
     for name in given:
-        if name not in FIELDS:
-            known = ", ".join(f"{{{each}}}" for each in FIELDS)
+        if name not in fields:
+            known = ", ".join(f"{{{each}}}" for each in fields)
             raise ValidationError(
                 _("There is no field {%(name)s}. Known are %(known)s."), params={"name": name[:40], "known": known}
             )
@@ -73,16 +75,16 @@ class Names:
         """
         longest = max(len(ending.encode()) for ending in endings)
         base = cut(stem, MOST_BYTES - longest) or "picture"
-        name, number = base, self._next.get(_same(base), 1)
-        while any(_same(name + ending) in self._taken for ending in endings):
+        name, number = base, self._next.get(same(base), 1)
+        while any(same(name + ending) in self._taken for ending in endings):
             number += 1
             tail = f"-{number}"
             name = f"{cut(stem, MOST_BYTES - longest - len(tail))}{tail}"
-        self._next[_same(base)] = number
-        self._taken.update(_same(name + ending) for ending in endings)
+        self._next[same(base)] = number
+        self._taken.update(same(name + ending) for ending in endings)
         return name
 
 
-def _same(name: str) -> str:
+def same(name: str) -> str:
     """Equal for names that some system takes for one: it ignores case, or stores accents in another way."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -336,8 +336,7 @@ def require_room(user: User) -> None:
     if not settings.MAX_WAITING:
         return
     _lock(user.pk)
-    limited = [kind.limited(kind.model.everything.waiting()) for kind in kinds() if kind.limited]
-    number = sum(waiting.filter(owner=user).count() for waiting in limited)
+    number = limited_waiting(user)
     if number >= settings.MAX_WAITING:
         words = ngettext(
             "%(number)d job of yours is waiting, which is the most for one person here. Wait until it begins, or "
@@ -347,6 +346,12 @@ def require_room(user: User) -> None:
             number,
         )
         raise ValidationError(words % {"number": number})
+
+
+def limited_waiting(user: User) -> int:
+    """How many jobs of this person wait, of the kinds of which one person may have only so many."""
+    limited = [kind.limited(kind.model.everything.waiting()) for kind in kinds() if kind.limited]
+    return sum(waiting.filter(owner=user).count() for waiting in limited)
 
 
 def may_run(job: Job) -> bool:

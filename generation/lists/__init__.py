@@ -1,0 +1,1 @@
+"""Lists: many pictures ordered with one table, a row for each."""

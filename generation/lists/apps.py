@@ -1,0 +1,39 @@
+"""Registers orders of lists as jobs, and what follows when a job of a row ends or is made again."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.host import rooms
+
+
+class ListsConfig(rooms.Room):
+    """Many pictures ordered with one table."""
+
+    name = "generation.lists"
+    label = "lists"
+    verbose_name = _("Lists")
+    beats = ("generation.lists.feeding:life.held.renew",)
+    receivers = {
+        "generation.pictures.signals:ended": ("generation.lists.feeding:follow",),
+        "generation.pictures.signals:retried": ("generation.lists.feeding:follow_retry",),
+    }
+
+    def ready(self) -> None:
+        """Register the kind with the kernel."""
+        # Models can be imported only now.
+        from generation.lists.models import ListRun
+        from stylestudio.jobs import kinds
+
+        super().ready()
+        kinds.register(
+            kinds.Kind(
+                name=ListRun.kind,
+                model=ListRun,
+                fragments=("generation/lists/_run.html", "generation/lists/_run_row.html"),
+                facts=rooms.Named("generation.lists.feeding:facts"),
+                sweep=rooms.Named("generation.lists.feeding:sweep"),
+                wake=rooms.Named("generation.lists.tasks:wake"),
+                shown_with=("order_list",),
+            )
+        )

@@ -1,0 +1,248 @@
+"""The pages of lists that were ordered: contact sheet, rows, download, and what can be done with them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from generation.lists import drafts, feeding, results, sheets
+from generation.lists.forms import DownloadForm
+from generation.lists.models import ListRow, OrderList
+from generation.lists.planning import Planned, Planner
+from generation.lists.reading import columns
+from generation.selecting import names
+from stylestudio.edge.downloads import zipped
+from stylestudio.jobs.presses import once
+from stylestudio.live import page_frame, publisher
+from stylestudio.people.access import StudioRequest, changeable, may_change, visible
+
+PAGE = 120  # rows on a page of the contact sheet
+_CELL = re.compile(r"cell-(\d{1,18})-(\w{1,64})")
+
+
+def editable(row: ListRow, used: Sequence[str], planned: Planned | None) -> dict[str, Any]:
+    """A row as inputs, each with what is wrong with it."""
+    problems = planned.problems if planned else {}
+    titles = columns.titles()
+    cells = [
+        {
+            "id": f"cell-{row.pk}-{column}",
+            "column": column,
+            "title": titles.get(column, column),
+            "text": row.cells.get(column, ""),
+            "problem": problems.get(column, ""),
+            "is_long": column in ("prompt", "negative"),
+        }
+        for column in used
+    ]
+    elsewhere = [(titles.get(column, column), words) for column, words in problems.items() if column not in used]
+    return {"row": row, "cells": cells, "elsewhere": elsewhere, "is_wrong": bool(problems)}
+
+
+def typed(data: Mapping[str, Any]) -> dict[int, dict[str, str]]:
+    """What was typed into inputs of rows, by their keys and columns."""
+    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    known = columns.titles()
+    for name in data:
+        if (match := _CELL.fullmatch(name)) and match[2] in known:
+            found[int(match[1])][match[2]] = str(data[name]).replace("\r\n", "\n")
+    return dict(found)
+
+
+def page(request: StudioRequest, found: OrderList) -> HttpResponse:
+    """A list that was ordered."""
+    run = found.run
+    context = _shown(request, found) | {
+        "job": run,
+        "socket_url": page_frame.socket_url(f"{run.kind}-{run.pk}") if run else "",
+        "may_change": may_change(request.user, found),
+    }
+    return render(request, "generation/lists/list.html", context)
+
+
+def _shown(request: StudioRequest, found: OrderList) -> dict[str, Any]:
+    """What came of the rows of a page; of a grid all are on one."""
+    rows = found.rows.filter(is_left_out=False)
+    pages = Paginator(rows, PAGE)
+    if found.axes:
+        return {"list": found, "blocks": _blocks(request, found), "axes": _axes(found)}
+    shown = pages.get_page(request.GET.get("page", "1"))
+    return {
+        "list": found,
+        "page": shown,
+        "results": results.of_rows(found, list(shown), request.user),
+        "left_out": found.rows.filter(is_left_out=True).count(),
+        "failed": _failed(request, found),
+    }
+
+
+def _failed(request: StudioRequest, found: OrderList) -> list[results.Result]:
+    """The rows that ended without pictures, if any could have: whoever has a thousand looks at the first of them."""
+    run = found.run
+    if run is None or run.is_active or not run.is_partial:
+        return []
+    rows = list(found.rows.filter(is_left_out=False))
+    return [each for each in results.of_rows(found, rows, request.user) if each.is_failed or each.state == "wrong"]
+
+
+def _axes(found: OrderList) -> list[tuple[str, list[str]]]:
+    titles = columns.titles()
+    return [(titles.get(column, column), values) for column, values in found.axes]
+
+
+def _blocks(request: StudioRequest, found: OrderList) -> list[dict[str, Any]]:
+    """The tables of a grid: one for each value of the third axis, with a line for each of the second."""
+    made = results.of_rows(found, list(found.rows.all()), request.user)
+    by_place = {tuple(each.row.place): each for each in made}
+    sides = [values for _column, values in found.axes]
+    across = sides[0]
+    down = sides[1] if len(sides) > 1 else [""]
+    deep = sides[2] if len(sides) > 2 else [""]
+
+    def at(x: int, y: int, z: int) -> results.Result | None:
+        return by_place.get((x, y, z)[: len(sides)])
+
+    return [
+        {
+            "title": title,
+            "across": across,
+            "lines": [(name, [at(x, y, z) for x in range(len(across))]) for y, name in enumerate(down)],
+        }
+        for z, title in enumerate(deep)
+    ]
+
+
+@require_GET
+def shown(request: StudioRequest, pk: int) -> HttpResponse:
+    """The contact sheet again, with what has come since."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    context = _shown(request, found) | {"may_change": may_change(request.user, found)}
+    return render(request, "generation/lists/_results.html", context)
+
+
+@require_GET
+def sheet(request: StudioRequest, pk: int) -> HttpResponse:
+    """All pictures of a list as one, with the names of their files, or of a grid with the values of its axes."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    data = sheets.grid(_axes(found), _blocks(request, found)) if found.axes else _contact_sheet(request, found)
+    if not data:
+        raise Http404(_("There is no picture yet."))
+    response = HttpResponse(data, content_type="image/png")
+    response["Content-Disposition"] = content_disposition_header(True, f"{names.clean(found.name)}.png")
+    return response
+
+
+def _contact_sheet(request: StudioRequest, found: OrderList) -> bytes:
+    rows = list(found.rows.filter(is_left_out=False))
+    shots = [shot for each in results.of_rows(found, rows, request.user) for shot in each.shots if shot.picture]
+    return sheets.contact(shots)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def download(request: StudioRequest, pk: int) -> HttpResponseBase:
+    """All pictures as a zip, named by a template."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    form = DownloadForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        files = results.files(
+            found, request.user, form.cleaned_data["template"], has_sidecars=form.cleaned_data["sidecars"]
+        )
+        return zipped(f"{names.clean(found.name)}.zip", files)
+    context = {"list": found, "form": form}
+    return render(request, "generation/lists/download.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def row(request: StudioRequest, pk: int, number: int) -> HttpResponse:
+    """One row of an ordered list: a change makes it alone, again."""
+    found = changeable(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    chosen = get_object_or_404(found.rows, pk=number)
+    if not found.ordered_at:
+        return redirect(found)
+    used = drafts.used_columns(found)
+    if request.method == "POST":
+        cells = typed(request.POST).get(chosen.pk, {})
+        kept = {column: text for column, text in chosen.cells.items() if column not in cells}
+        trial = ListRow(
+            pk=chosen.pk, order_list=found, number=chosen.number, seed=chosen.seed, position=chosen.position,
+            cells=kept | {column: text.strip() for column, text in cells.items() if text.strip()},
+        )  # fmt: skip
+        others = [each for each in found.rows.filter(is_left_out=False) if each.pk != chosen.pk]
+        planned = next(each for each in Planner(found).plan([*others, trial]) if each.row is trial)
+        if not planned.problems:
+            if not drafts.change(chosen, cells):
+                messages.success(request, _("Nothing was changed."))
+                return redirect(found)
+            return _ordered(request, found)
+    else:
+        trial, planned = chosen, Planner(found).one(chosen)
+    context = {"list": found, "edited": editable(trial, used, planned if request.method == "POST" else None)}
+    context["result"] = results.of_rows(found, [chosen], request.user)[0]
+    status = 422 if request.method == "POST" else 200
+    return render(request, "generation/lists/row.html", context, status=status)
+
+
+def _ordered(request: StudioRequest, found: OrderList) -> HttpResponse:
+    try:
+        drafts.order(found, leaves_out=True)
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
+    return redirect(found)
+
+
+@require_POST
+def retry(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make again what failed or was cancelled, and order what could not be ordered."""
+    found = changeable(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    if found.ordered_at:
+        drafts.retry(found)
+    return redirect(found)
+
+
+@require_POST
+def pause(request: StudioRequest, pk: int) -> HttpResponse:
+    """Put no more rows into the queue; with on=1 go on."""
+    found = changeable(OrderList.objects.all(), request.user, pk=pk)
+    feeding.pause(found, paused=request.POST.get("on") != "1")
+    return _told(request, found)
+
+
+@require_POST
+def cancel(request: StudioRequest, pk: int) -> HttpResponse:
+    """Cancel what is not made yet. Pictures that are there stay."""
+    found = changeable(OrderList.objects.all(), request.user, pk=pk)
+    if (run := found.run) and run.is_active:
+        feeding.cancel(run)
+    return _told(request, found)
+
+
+def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
+    run = OrderList.objects.get(pk=found.pk).run
+    if request.htmx and run:
+        return HttpResponse("".join(publisher.fragments(run, (request.LANGUAGE_CODE,)).values()))
+    return redirect(found)
+
+
+urlpatterns = [
+    path("lists/<int:pk>/results/", shown, name="list-results"),
+    path("lists/<int:pk>/sheet/", sheet, name="list-sheet"),
+    path("lists/<int:pk>/zip/", download, name="list-zip"),
+    path("lists/<int:pk>/rows/<int:number>/", row, name="list-row"),
+    path("lists/<int:pk>/retry/", retry, name="list-retry"),
+    path("lists/<int:pk>/pause/", pause, name="list-pause"),
+    path("lists/<int:pk>/cancel/", cancel, name="list-cancel"),
+]

@@ -1,0 +1,128 @@
+"""What came of a list: its rows with their pictures, and all pictures as a zip under the names of their rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import F
+
+from generation.lists.models import ListRow, OrderList, RowTask
+from generation.lists.planning import file_name
+from generation.pictures.models import GeneratedImage, GenerationTask
+from generation.selecting import names, sidecars, zips
+from stylestudio.jobs.kinds import Status
+
+CHUNK = 100  # rows or pictures that are looked up together
+NAME = "{name}"
+MORE_FIELDS = ("name", "row")
+
+
+@dataclass(slots=True)
+class Shot:
+    """A picture of a row with the name of its file, without ending; or the place of one that is not there."""
+
+    name: str
+    picture: GeneratedImage | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """A row, its newest job, and what is there of its pictures."""
+
+    row: ListRow
+    name: str
+    task: GenerationTask | None = None
+    shots: list[Shot] = field(default_factory=list)
+    reason: str = ""  # why it could not be ordered
+
+    @property
+    def state(self) -> str:
+        """On pages: out (left out), wrong, wait, making, done, failed or cancelled."""
+        if self.row.is_left_out:
+            return "out"
+        if self.reason:
+            return "wrong"
+        if self.task is None or self.task.status == Status.QUEUED:
+            return "wait"
+        if self.task.status == Status.RUNNING:
+            return "making"
+        return "done" if self.task.status == Status.COMPLETED else str(self.task.status)
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it ended without all of its pictures."""
+        return self.state in ("failed", "cancelled")
+
+
+def of_rows(found: OrderList, rows: Sequence[ListRow], person: User) -> list[Result]:
+    """What came of these rows, as this person may see it."""
+    tasks: defaultdict[int, list[GenerationTask]] = defaultdict(list)
+    linked = RowTask.objects.filter(row__in=rows, revision=F("row__revision")).select_related("task").order_by("task")
+    for link in linked:
+        tasks[link.row_id].append(link.task)
+    pictures: defaultdict[int, list[GeneratedImage]] = defaultdict(list)
+    shown = GeneratedImage.objects.visible_to(person).filter(task__in=[link.task_id for link in linked])
+    for picture in shown.order_by("task", "index"):
+        pictures[picture.task_id].append(picture)
+    run = found.run
+    wrong = run.report.get("wrong", {}) if run else {}
+    return [_result(row, tasks[row.pk], pictures, wrong.get(str(row.pk))) for row in rows]
+
+
+def _result(row: ListRow, tasks: Sequence[GenerationTask], pictures: Any, wrong: Sequence[Any] | None) -> Result:
+    result = Result(row, file_name(row), tasks[-1] if tasks else None, reason=str(wrong[1]) if wrong else "")
+    # A retry makes what is missing, with the seeds of the first job: these say which picture of the row one is.
+    first = list(tasks[0].seeds) if tasks else []
+    by_place: dict[int, GeneratedImage] = {}
+    for task in tasks:
+        for picture in pictures[task.pk]:
+            by_place[first.index(picture.seed) if picture.seed in first else len(by_place)] = picture
+    for place in range(max(row.pictures, len(by_place))):
+        tail = f"-{place + 1}" if row.pictures > 1 else ""
+        result.shots.append(Shot(f"{result.name}{tail}", by_place.get(place)))
+    return result
+
+
+def files(found: OrderList, person: User, template: str, *, has_sidecars: bool) -> Iterator[tuple[str, bytes]]:
+    """All pictures of a list as files for a zip, in the order of its rows. Raises OSError.
+
+    A picture whose file is missing in the studio is left out, and named in a text file at the end.
+    """
+    taken, missing = names.Names(), []
+    rows = list(found.rows.filter(is_left_out=False))
+    total = sum(row.pictures for row in rows)
+    number = 0
+    for start in range(0, len(rows), CHUNK):
+        shots = [
+            (result, shot)
+            for result in of_rows(found, rows[start : start + CHUNK], person)
+            for shot in result.shots
+            if shot.picture
+        ]
+        made = zips.look_up(person, [shot.picture.pk for _result, shot in shots if shot.picture])
+        by_key = {picture.pk: (picture, mix) for picture, mix in made}
+        for result, shot in shots:
+            assert shot.picture is not None  # left out above
+            if shot.picture.pk not in by_key:
+                continue
+            number += 1
+            picture, mix = by_key[shot.picture.pk]
+            ending = PurePosixPath(str(picture.file.name)).suffix
+            facts = sidecars.name_facts(picture, mix, number, total)
+            facts |= {"name": shot.name, "row": str(result.row.number)}
+            stem = taken.take(names.fill(template, facts), ending, *([".json"] if has_sidecars else []))
+            try:
+                with picture.file.open("rb") as file:
+                    yield stem + ending, file.read()
+            except FileNotFoundError:
+                missing.append(f"{stem}{ending}")
+                continue
+            if has_sidecars:
+                yield f"{stem}.json", sidecars.as_json(sidecars.settings(picture, mix) | {"name": shot.name})
+    if missing:
+        yield zips.MISSING, "\n".join([*missing, ""]).encode()

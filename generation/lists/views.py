@@ -1,0 +1,240 @@
+"""The pages of lists before they are ordered, and the address of one, which then shows what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from generation.lists import drafts, result_views, word_views
+from generation.lists.forms import GridForm, ListForm, NewListForm, SettingsForm
+from generation.lists.models import ListRow, OrderList
+from generation.lists.reading import columns, examples
+from generation.lists.reading.tables import BadTable
+from stylestudio.jobs.presses import once
+from stylestudio.people.access import StudioRequest, changeable, visible, whole_number
+
+SHELF = 30  # lists on a page
+MOST_ROWS, MOST_INPUTS = 50, 800  # of the grid in which rows are mended; Django takes a thousand inputs of a form
+SAMPLE = 5  # rows that are shown while columns are named
+
+
+@require_GET
+def index(request: StudioRequest) -> HttpResponse:
+    """All lists, the newest first."""
+    found = OrderList.objects.visible_to(request.user).select_related("owner")
+    kept = Q(rows__is_left_out=False)
+    page = Paginator(found, SHELF).get_page(request.GET.get("page", "1"))
+    counted = found.filter(pk__in=[each.pk for each in page]).annotate(rows_number=Count("rows", filter=kept))
+    counted = counted.order_by("-created_at", "-pk")
+    return render(request, "generation/lists/lists.html", {"lists": counted, "page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def new(request: StudioRequest) -> HttpResponse:
+    """The form for a table; with ?like= the settings of another list."""
+    form = NewListForm(request.POST or None, request.FILES or None, user=request.user, initial=_like(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            found = drafts.begin(request.user, form.found, **_fields(form))
+        except BadTable as error:
+            form.add_error("file" if form.cleaned_data.get("file") else "table", str(error))
+        else:
+            return redirect(found)
+    return render(request, "generation/lists/new.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def grid(request: StudioRequest) -> HttpResponse:
+    """The form for a grid."""
+    form = GridForm(request.POST or None, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            found = drafts.begin_grid(request.user, form.cells, axes=form.axes, **_fields(form))
+        except BadTable as error:
+            form.add_error(None, str(error))
+        else:
+            return redirect(found)
+    return render(request, "generation/lists/grid.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+def _fields(form: ListForm) -> dict[str, Any]:
+    own = {name: form.cleaned_data[name] for name in ("name", "chooses_words", "visibility")}
+    return own | {"choices": form.shared}
+
+
+def _like(request: StudioRequest) -> dict[str, Any]:
+    if not (number := request.GET.get("like")):
+        return {}
+    other = visible(OrderList.objects.all(), request.user, pk=whole_number(number))
+    return {"name": other.name, "chooses_words": other.chooses_words, "visibility": other.visibility, **other.choices}
+
+
+@require_GET
+def example(request: StudioRequest, language: str, ending: str) -> HttpResponse:
+    """A table to begin with."""
+    if language not in examples.EXAMPLES or ending not in ("csv", "xlsx"):
+        raise Http404(_("There is no such page."))
+    data = examples.as_csv(language) if ending == "csv" else examples.as_xlsx(language)
+    response = HttpResponse(data, content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="list-example-{language}.{ending}"'
+    return response
+
+
+@require_GET
+def one(request: StudioRequest, pk: int) -> HttpResponse:
+    """A list: what it would make and what is wrong with its rows, or what came of it."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    if found.ordered_at:
+        return result_views.page(request, found)
+    if found.columns is None:
+        return _naming(request, found)
+    return _draft(request, found)
+
+
+def _naming(request: StudioRequest, found: OrderList, trouble: str = "") -> HttpResponse:
+    rows = found.table["rows"]
+    width = max(len(row) for row in rows)
+    guesses = [columns.known(rows[0][at]) if at < len(rows[0]) else "" for at in range(width)]
+    context = {
+        "list": found,
+        "columns": [
+            {
+                "at": at,
+                "letter": _letter(at),
+                "guess": guess,
+                "cells": [row[at] for row in rows[:SAMPLE] if at < len(row)],
+            }
+            for at, guess in enumerate(guesses)
+        ],
+        "titles": columns.titles(),
+        "trouble": trouble,
+    }
+    return render(request, "generation/lists/columns.html", context, status=422 if trouble else 200)
+
+
+def _letter(at: int) -> str:
+    """What a spreadsheet calls this column."""
+    name = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+@require_POST
+def name_columns(request: StudioRequest, pk: int) -> HttpResponse:
+    """Say what the columns of a table without names are."""
+    found = _open_draft(request, pk)
+    width = max((len(row) for row in found.table.get("rows", ())), default=0)
+    named = [request.POST.get(f"column-{at}", "") for at in range(width)]
+    named = [column if column in columns.titles() else "" for column in named]
+    chosen = [column for column in named if column]
+    if "prompt" not in chosen:
+        return _naming(request, found, _("Say which column has the prompts."))
+    if len(set(chosen)) < len(chosen):
+        return _naming(request, found, _("Two columns cannot be the same."))
+    try:
+        drafts.name_columns(found, named, has_header="has_header" in request.POST)
+    except BadTable as error:
+        return _naming(request, found, str(error))
+    return redirect(found)
+
+
+def _draft(request: StudioRequest, found: OrderList) -> HttpResponse:
+    plan = drafts.plan(found)
+    used = drafts.used_columns(found)
+    shows_all = request.GET.get("show") == "all" or not plan.bad
+    per_page = max(5, min(MOST_ROWS, MOST_INPUTS // len(used)))
+    page = Paginator(plan.rows if shows_all else plan.bad, per_page).get_page(request.GET.get("page", "1"))
+    titles = columns.titles()
+    context = {
+        "list": found,
+        "plan": plan,
+        "shows_all": shows_all,
+        "page": page,
+        "columns": [titles.get(column, column) for column in used],
+        "rows": [result_views.editable(each.row, used, each) for each in page],
+        "axes": [(titles.get(column, column), values) for column, values in found.axes],
+    }
+    return render(request, "generation/lists/draft.html", context)
+
+
+@require_POST
+def save_rows(request: StudioRequest, pk: int) -> HttpResponse:
+    """Store what was typed into rows of a draft."""
+    found = _open_draft(request, pk)
+    typed = result_views.typed(request.POST)
+    number = sum(drafts.change(row, typed[row.pk]) for row in ListRow.objects.filter(order_list=found, pk__in=typed))
+    said = ngettext("%(number)d row is changed.", "%(number)d rows are changed.", number)
+    messages.success(request, said % {"number": number} if number else _("Nothing was changed."))
+    return redirect(found)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings(request: StudioRequest, pk: int) -> HttpResponse:
+    """Name of a list, who sees it, and while it is a draft whether its prompts choose."""
+    found = changeable(OrderList.objects.all(), request.user, pk=pk)
+    form = SettingsForm(request.POST or None, instance=found)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        return redirect(found)
+    context = {"form": form, "list": found, "name": OrderList.objects.get(pk=pk).name}
+    return render(request, "generation/lists/settings.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@once
+def order(request: StudioRequest, pk: int) -> HttpResponse:
+    """Order the list; with `leave_out` without the rows that have mistakes."""
+    found = changeable(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    try:
+        drafts.order(found, leaves_out="leave_out" in request.POST)
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
+    return redirect(found)
+
+
+@require_POST
+def discard(request: StudioRequest, pk: int) -> HttpResponse:
+    """Delete a draft, of which nothing was made."""
+    found = _open_draft(request, pk)
+    found.delete()
+    messages.success(request, _("The draft is deleted. Nothing was made of it."))
+    return redirect("generation:lists")
+
+
+def _open_draft(request: StudioRequest, pk: int) -> OrderList:
+    """A draft that this person may change. Raises Http404 for a list that was ordered."""
+    found = changeable(OrderList.objects.all(), request.user, pk=pk)
+    if found.ordered_at:
+        raise Http404(_("This list was ordered already. Change its rows one by one."))
+    return found
+
+
+urlpatterns = [
+    path("lists/", index, name="lists"),
+    path("lists/new/", new, name="list-new"),
+    path("lists/grid/", grid, name="list-grid"),
+    path("lists/example/<str:language>.<str:ending>", example, name="list-example"),
+    *word_views.urlpatterns,
+    path("lists/<int:pk>/", one, name="list"),
+    path("lists/<int:pk>/columns/", name_columns, name="list-columns"),
+    path("lists/<int:pk>/rows/", save_rows, name="list-rows"),
+    path("lists/<int:pk>/settings/", settings, name="list-settings"),
+    path("lists/<int:pk>/order/", order, name="list-order"),
+    path("lists/<int:pk>/discard/", discard, name="list-discard"),
+    *result_views.urlpatterns,
+]
