@@ -240,8 +240,8 @@ LORA_DIR = env.folder("COMFYUI_LORA_DIR")
 #: stuck.
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 #: [Training and captions] Folder with ComfyUI workflows that [propose
-#: captions](../curators/captions.md#captions-by-a-workflow): API format, `{{image}}` as the picture of a Load Image
-#: node, the caption shown by a Preview as Text node.
+#: captions](../curators/captions.md#captions-by-a-workflow-of-yours): API format, `{{image}}` as the picture of a Load
+#: Image node, the caption shown by a Preview as Text node.
 #: Default: `captioners` in the data folder
 CAPTIONERS_DIR = env.path("STYLESTUDIO_CAPTIONERS", DATA / "captioners")
 #: [The studio] Folders of the studio's machine, separated by commas, that owners may [take pictures over

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +24,10 @@ _SENTENCES: dict[LackKind, Promise] = {
 }
 
 
-def lack_in_words(lack: Lack) -> str:
-    """One sentence about the lack, to follow the engine's name."""
+def lack_in_words(lack: Lack, packages: Mapping[str, str] | None = None) -> str:
+    """One sentence about the lack, to follow the engine's name. `packages` say by node class where people get it."""
+    if lack.kind == "class" and (package := (packages or {}).get(lack.class_type)):
+        words = _("It does not know the node %(node)s. Install %(package)s there, and restart its ComfyUI.")
+        return words % {"node": lack.node, "package": package}
     facts = {"node": lack.node, "name": lack.name, "type": lack.type, "taker": lack.taker}
     return str(_SENTENCES[lack.kind]) % {**facts, "has": lack.listed or _("nothing")}

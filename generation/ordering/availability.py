@@ -65,7 +65,7 @@ def unfit(recipe: Recipe) -> list[str]:
 
 def _unfit_own(recipe: Recipe, serving: Sequence[Engine]) -> list[str]:
     """The same for a recipe of the studio's own, whose node classes are nobody's business but curators'."""
-    if not serving or any(not graphs.absent(engine, recipe) for engine in serving):
+    if not serving or any(not graphs.absent(engine.node_classes, recipe) for engine in serving):
         return []
     words = _("%(engines)s lacks nodes that %(recipe)s needs. The page of recipes tells curators which.")
     return [words % {"engines": ", ".join(map(roster.title, serving)), "recipe": recipe.title}]

@@ -19,17 +19,20 @@ Files = Mapping[str, Collection[str]]
 
 
 def look(_version: str, nodes: NodeFacts, files: Files) -> Iterable[Finding]:
-    """Report what keeps the engine from making pictures by the default recipe, and what it has or lacks for the others:
-    nobody has to use them all.
+    """Report what keeps the engine from making pictures by the default recipe, and what it has or lacks for the others
+    and for captions: nobody has to use them all.
     """
     yield from _default(nodes)
-    others = [recipe for recipe in registry.shipped().values() if recipe.name != registry.DEFAULT]
-    wanting = {str(recipe.title): _wanting(recipe, nodes, files) for recipe in others}
-    if able := [title for title, words in wanting.items() if not words]:
-        yield Finding(_("Other recipes"), _("pictures can be made by %s") % ", ".join(able))
-    for title, words in wanting.items():
+    others = [recipe for recipe in registry.every().values() if recipe.name != registry.DEFAULT]
+    wanting = [(recipe, _wanting(recipe, nodes, files)) for recipe in others]
+    able = [recipe for recipe, words in wanting if not words]
+    if pictures := [str(recipe.title) for recipe in able if not recipe.makes_text]:
+        yield Finding(_("Other recipes"), _("pictures can be made by %s") % ", ".join(pictures))
+    if texts := [str(recipe.title) for recipe in able if recipe.makes_text]:
+        yield Finding(_("Captions"), _("they can be proposed by %s") % ", ".join(texts))
+    for recipe, words in wanting:
         if words:
-            yield Finding(_("Recipe %s") % title, words)
+            yield Finding(_("Recipe %s") % recipe.title, words)
 
 
 def _default(nodes: NodeFacts) -> Iterable[Finding]:
@@ -42,8 +45,9 @@ def _default(nodes: NodeFacts) -> Iterable[Finding]:
 
 def _wanting(recipe: Recipe, nodes: NodeFacts, files: Files) -> str:
     """What the engine lacks for a recipe, in words; "" if it lacks nothing."""
-    if lack := graphs.class_lack(nodes.classes, recipe) or graphs.lack(nodes.infos, recipe):
-        return lacks.lack_in_words(lack)
+    absent = graphs.absent(nodes.classes, recipe)
+    if lack := next(iter(absent), None) or graphs.lack(nodes.infos, recipe):
+        return lacks.lack_in_words(lack, recipe.packages)
     needed = [(recipe.files[role].folder, name) for role, name in registry.files_of(recipe).items()]
     missing = [f"models/{folder}/{name}" for folder, name in needed if not is_listed(name, files.get(folder, ()))]
     return _("would need %s there") % ", ".join(missing) if missing else ""

@@ -57,17 +57,17 @@ def classes(task: GenerationTask) -> frozenset[str]:
 
 
 def every_class() -> frozenset[str]:
-    """The node classes of all graphs that make pictures."""
+    """The node classes of all graphs of recipes that come with the studio."""
     return _every_class(_hashes())
 
 
 @lru_cache(maxsize=8)
 def _every_class(_hashes: frozenset[str]) -> frozenset[str]:
-    return frozenset[str]().union(*map(classes_of, registry.shipped().values()))
+    return frozenset[str]().union(*map(classes_of, registry.every().values()))
 
 
 def _hashes() -> frozenset[str]:
-    return frozenset(recipe.sha256 for recipe in registry.shipped().values())
+    return frozenset(recipe.sha256 for recipe in registry.every().values())
 
 
 def classes_of(recipe: Recipe) -> frozenset[str]:
@@ -75,17 +75,19 @@ def classes_of(recipe: Recipe) -> frozenset[str]:
     return frozenset(node["class_type"] for nodes in recipe.samples() for node in nodes.values())
 
 
-def class_lack(known: Collection[str], recipe: Recipe) -> Lack | None:
-    """The first class that pictures from text need and an engine with these node classes lacks; None if it has all."""
-    for node_id, node in recipe.graphs["text"].nodes.items():
-        if node["class_type"] not in known:
-            return Lack("class", node_id, node["class_type"], wiring.title(node))
-    return None
+def absent(known: Collection[str], recipe: Recipe) -> list[Lack]:
+    """The node classes of a recipe that an engine with these lacks, each with a node that needs it; none as long as an
+    engine has not told which it has.
+    """
+    nodes = [item for mode in recipe.graphs for item in recipe.graphs[mode].nodes.items()] if known else []
+    needed = {node["class_type"]: (node_id, wiring.title(node)) for node_id, node in reversed(nodes)}
+    missing = sorted(needed.keys() - {*known})
+    return [Lack("class", needed[name][0], name, needed[name][1]) for name in missing]
 
 
 def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
-    """Why an engine whose node classes are like this cannot make pictures by a recipe; None if it can, or if some of
-    the classes are not known: see `class_lack`.
+    """Why an engine whose node classes are like this cannot run a recipe; None if it can, or if some of the classes are
+    not known: see `absent`.
 
     Does not check its files.
     """
@@ -99,8 +101,8 @@ def lack(infos: Mapping[str, Any], recipe: Recipe) -> Lack | None:
 
 
 def lacks_of(engine: Engine) -> dict[str, Lack]:
-    """What keeps an engine from making pictures by a shipped recipe, by the recipe's hash; from the stored details of
-    the engine's node classes. Cached as long as these stay the same. Classes that it lacks are not looked for.
+    """What keeps an engine from running a shipped recipe, by the recipe's hash; from the stored details of the engine's
+    node classes. Cached as long as these stay the same. Classes that it lacks are not looked for.
     """
     return _lacks_in(json.dumps(engine.node_infos, sort_keys=True), _hashes())
 
@@ -108,22 +110,15 @@ def lacks_of(engine: Engine) -> dict[str, Lack]:
 @lru_cache(maxsize=32)
 def _lacks_in(infos: str, _hashes: frozenset[str]) -> dict[str, Lack]:
     known = json.loads(infos)
-    found = {recipe.sha256: lack(known, recipe) for recipe in registry.shipped().values()}
+    found = {recipe.sha256: lack(known, recipe) for recipe in registry.every().values()}
     return {sha256: each for sha256, each in found.items() if each is not None}
 
 
 def lack_of(engine: Engine, recipe: Recipe) -> Lack | None:
-    """What keeps an engine from making pictures by a shipped recipe: a node class that it does not have, or one that is
-    another there; None if nothing is known to.
+    """What keeps an engine from running a recipe: a node class that it does not have, or of a shipped recipe one that
+    is another there; None if nothing is known to.
     """
-    known = engine.node_classes
-    return (class_lack(known, recipe) if known else None) or lacks_of(engine).get(recipe.sha256)
-
-
-def absent(engine: Engine, recipe: Recipe) -> list[str]:
-    """The node classes of a recipe that an engine lacks; none as long as it has not told which it has."""
-    needed = {kind for mode in recipe.graphs for kind in recipe.classes(mode)}
-    return sorted(needed - {*engine.node_classes}) if engine.node_classes else []
+    return next(iter(absent(engine.node_classes, recipe)), None) or lacks_of(engine).get(recipe.sha256)
 
 
 def warmth(task: GenerationTask) -> str:

@@ -13,6 +13,6 @@ from stylestudio.processes.doctor import Finding
 def look_at_names() -> Iterable[Finding]:
     """Report what STYLESTUDIO_RECIPE_FILES names that no recipe has; nothing if all is known."""
     for place in registry.strangers():
-        known = ", ".join(f"{recipe.name}.{role}" for recipe in registry.shipped().values() for role in recipe.files)
+        known = ", ".join(f"{recipe.name}.{role}" for recipe in registry.every().values() for role in recipe.files)
         state = _("%s belongs to no recipe") % place
         yield Finding("STYLESTUDIO_RECIPE_FILES", state, _("Name one of these: %s.") % known)

@@ -56,7 +56,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
     whole = _Part(document, "the document").knows("recipe", "graphs")
     told = _Part(whole.need("recipe"), "recipe.json").knows(
         "schema", "name", "version", "family", "title", "summary", "source", "comfyui", "graphs", "files", "fields",
-        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused",
+        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages",
     )  # fmt: skip
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
@@ -81,6 +81,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
         if told.has("mutes_negative_at_cfg")
         else None,
         unused=frozenset(told.texts("unused")) if told.has("unused") else frozenset(),
+        packages=_packages(told.table("packages")) if told.has("packages") else {},
         sha256=digest(document),
         document=document,
     )
@@ -240,6 +241,10 @@ def _file(role: str, told: _Part) -> File:
     )
 
 
+def _packages(told: _Part) -> dict[str, str]:
+    return {kind: told.text(kind) for kind, _address in told.items()}
+
+
 def _fields(told: _Part) -> dict[str, Field]:
     rows = told.need("fields")
     if not isinstance(rows, list):
@@ -319,7 +324,8 @@ def _check_placeholders(recipe: Recipe) -> None:
     for mode, flow in recipe.graphs.items():
         if unknown := sorted(flow.placeholders - types.keys()):
             raise BadRecipe(f"graph {mode} has the placeholder {unknown[0]}, which neither files nor fields name.")
-        needed = {*NEEDED} - recipe.unused | {*(each.placeholder for each in recipe.files.values())}
+        always = {*NEEDED} - ({"filename_prefix"} if recipe.makes_text else set())
+        needed = always - recipe.unused | {*(each.placeholder for each in recipe.files.values())}
         needed |= PICTURES.get(mode, set())
         if missing := sorted(needed - flow.placeholders):
             raise BadRecipe(f"graph {mode} lacks the placeholder {missing[0]}.")
@@ -336,6 +342,10 @@ def _check_placeholders(recipe: Recipe) -> None:
 
 def _check_nodes(recipe: Recipe) -> None:
     slots = recipe.slots
+    if recipe.makes_text and {*recipe.graphs} != {"image"}:
+        raise BadRecipe("recipe.json: outputs has text, which only a recipe with the graph image alone can have.")
+    if strange := sorted(recipe.packages.keys() - {kind for mode in recipe.graphs for kind in recipe.classes(mode)}):
+        raise BadRecipe(f"recipe.json: packages has {strange[0]}, which is no node class of its graphs.")
     for mode, flow in recipe.graphs.items():
         named = {"negative": slots.negative}
         named |= {"styles": slots.model[0]} if slots.model else {}

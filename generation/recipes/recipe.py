@@ -142,6 +142,7 @@ class Recipe:
     shapes: tuple[str, ...]
     mutes_negative_at_cfg: float | None
     unused: frozenset[str]  # of what every graph usually needs: what none of its graphs has
+    packages: Mapping[str, str]  # by node class that ComfyUI itself does not have: where people get it
     sha256: str
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
@@ -163,6 +164,11 @@ class Recipe:
     def classes(self, mode: str) -> frozenset[str]:
         """The node classes that engines need."""
         return self.graphs[mode].classes
+
+    @property
+    def makes_text(self) -> bool:
+        """Whether it makes no picture, but a text about one."""
+        return "text" in self.outputs
 
     @property
     def takes_styles(self) -> bool:

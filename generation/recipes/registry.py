@@ -25,16 +25,29 @@ class RecipeGone(ValueError):
 
 
 def shipped() -> Mapping[str, Recipe]:
-    """The recipes that come with the studio by name, the default one first, and then the others of its family."""
-    return _found(FOLDER)
+    """The recipes of pictures that come with the studio by name, the default one first, then others of its family."""
+    return _found(FOLDER)[0]
+
+
+def captioners() -> Mapping[str, Recipe]:
+    """The recipes of texts about pictures that come with the studio, by name."""
+    return _found(FOLDER)[1]
+
+
+def every() -> Mapping[str, Recipe]:
+    """All recipes that come with the studio, by name."""
+    return {**shipped(), **captioners()}
 
 
 @cache
-def _found(folder: Path) -> Mapping[str, Recipe]:
+def _found(folder: Path) -> tuple[Mapping[str, Recipe], Mapping[str, Recipe]]:
     found = {path.parent.name: reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))}
     usual = found[DEFAULT].family
     order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
-    return {recipe.name: recipe for recipe in order}
+    return (
+        {recipe.name: recipe for recipe in order if not recipe.makes_text},
+        {recipe.name: recipe for recipe in order if recipe.makes_text},
+    )
 
 
 def current() -> Mapping[str, Recipe]:
@@ -124,5 +137,5 @@ def _own_names() -> dict[str, str]:
 
 def strangers() -> list[str]:
     """What STYLESTUDIO_RECIPE_FILES names that no recipe has."""
-    known = {f"{recipe.name}.{role}" for recipe in shipped().values() for role in recipe.files}
+    known = {f"{recipe.name}.{role}" for recipe in every().values() for role in recipe.files}
     return [place for place in _own_names() if place not in known]

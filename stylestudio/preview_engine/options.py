@@ -17,7 +17,7 @@ ACCELERATORS = (
     "lcm-lora-sdxl.safetensors",
 )
 
-# What the recipes of other model families need, by folder.
+# What the recipes of other model families and of captions need, by folder.
 MODELS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": (
         "sd_xl_base_1.0.safetensors",
@@ -31,6 +31,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
         "z_image_turbo_bf16.safetensors",
     ),
     "text_encoders": (
+        "qwen3vl_4b_fp8_scaled.safetensors",
         "qwen_2.5_vl_7b_fp8_scaled.safetensors",
         "qwen_3_4b.safetensors",
         "t5xxl_fp8_e4m3fn_scaled.safetensors",

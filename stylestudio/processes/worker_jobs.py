@@ -30,6 +30,12 @@ class Stopped(Exception):
     """This work was cancelled, or the worker was told to stop."""
 
 
+class Postponed(Exception):
+    """This work cannot go on now, through no fault of its own: it waits again, and `ready` says when it may start. Its
+    report then has `waits`.
+    """
+
+
 class TakenElsewhere(Exception):
     """The lease has expired, and another worker has the work."""
 
@@ -46,9 +52,9 @@ class Failed(Exception):
 class Life(Generic[J]):
     """The life of all jobs of one kind, at most `at_once` of them in this worker.
 
-    `attempt(job)` does the work, from where the job says that it was; it raises Stopped, or Failed. `ready()` gives the
-    waiting jobs that may start now, the first of them first. `tidy(job)` deletes what a job that has ended no longer
-    needs, before its end is told.
+    `attempt(job)` does the work, from where the job says that it was; it raises Stopped, Postponed or Failed. `ready()`
+    gives the waiting jobs that may start now, the first of them first. `tidy(job)` deletes what a job that has ended no
+    longer needs, before its end is told.
     """
 
     def __init__(
@@ -138,11 +144,12 @@ class Life(Generic[J]):
         except TakenElsewhere:
             log.warning("%s was continued by another worker.", job.root_id)
             return
-        except Stopped:
+        except (Stopped, Postponed) as reason:
             job.refresh_from_db()
             if job.status == Status.RUNNING:
-                # The worker stops. That is no fault of this job, so the attempt does not count.
-                job.advance(attempts=max(0, job.attempts - 1))
+                # The worker stops, or has to wait. That is no fault of this job, so the attempt does not count.
+                waits = {"waits": True} if isinstance(reason, Postponed) else {}
+                job.advance(attempts=max(0, job.attempts - 1), report={**job.report, **waits})
                 job.recover()
                 publisher.changed(job)
             return

@@ -22,6 +22,10 @@ handlers: dict[str, Handler] = {
     DatasetJob.Work.CAPTION: rooms.Named("training.datasets.captions.captioners:propose_captions"),
     DatasetJob.Work.CHECK: rooms.Named("training.datasets.health.check_work:run_check"),
 }
+# Of kinds that may have to wait: whether a job does now.
+_waits: dict[str, Callable[[DatasetJob], bool]] = {
+    DatasetJob.Work.CAPTION: rooms.Named("training.datasets.captions.captioners:is_waiting"),
+}
 
 
 def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: object) -> DatasetJob:
@@ -42,9 +46,10 @@ def facts(job: DatasetJob) -> dict[str, object]:
 
 
 def _ready() -> Iterable[DatasetJob]:
-    """Those whose dataset has none of its kind running."""
+    """Those whose dataset has none of its kind running, and that need not wait for something else."""
     busy = set(DatasetJob.objects.running().values_list("dataset_id", "work"))
-    return (job for job in life.waiting("dataset") if (job.dataset_id, job.work) not in busy)
+    free = (job for job in life.waiting("dataset") if (job.dataset_id, job.work) not in busy)
+    return (job for job in free if job.work not in _waits or not _waits[job.work](job))
 
 
 def _attempt(job: DatasetJob) -> None:

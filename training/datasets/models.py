@@ -26,6 +26,7 @@ from training.datasets.reading_models import ForeignText, Reading  # noqa: F401 
 RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are URLs
 MOST_PICTURES = 2000  # of one dataset
 MOST_CAPTION = 4000  # characters
+MOST_QUESTION = 2000  # characters of what a captioner is asked
 MOST_NAME = 80
 COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 TEMPLATE = "{trigger}, {caption}"
@@ -89,6 +90,8 @@ class Dataset(InProject):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("How often every picture is shown in one epoch"),
     )
+    # What captioners ask their models about its pictures; empty: what each of them usually asks.
+    caption_question = models.TextField(max_length=MOST_QUESTION, blank=True, default="", db_default="", editable=False)
     # #rrggbb, the background of its transparent pictures in training; empty: what datasets.crops.backgrounds proposes.
     ground = models.CharField(
         _("ground"), max_length=7, blank=True, editable=False, validators=[RegexValidator(COLOUR)]

@@ -258,11 +258,15 @@ def _written(stage: Stage, images: Images, prefix: str, kind: str) -> dict[str, 
 def _describe(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     """Describe the first picture by colours and size, which is all that is possible without a model."""
     image: Image.Image = inputs["image"][0]
+    return (f"{', '.join(colours_of(image))}, {image.width} × {image.height} pixels",)
+
+
+def colours_of(image: Image.Image) -> list[str]:
+    """The words for the up to three colours of a twentieth of a picture or more, the most frequent first."""
     small = image.convert("RGB").resize((32, 32), Image.Resampling.BOX)
     pixels: Any = small.get_flattened_data()
     palette = Counter(_colour_word(*pixel) for pixel in pixels)
-    words = [word for word, count in palette.most_common(3) if count >= 32 * 32 / 20]
-    return (f"{', '.join(words)}, {image.width} × {image.height} pixels",)
+    return [word for word, count in palette.most_common(3) if count >= 32 * 32 / 20]
 
 
 def _colour_word(red: int, green: int, blue: int) -> str:

@@ -23,6 +23,7 @@ from tests.comfy.graphs.strict import complaints
 RECORDED = Path(__file__).parents[2] / "comfy" / "recordings" / "v0.33.0" / "object_info.json"
 RECIPES = list(registry.shipped().values())
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+CAPTIONERS = list(registry.captioners().values())
 LOADERS = (
     ("CheckpointLoaderSimple", "ckpt_name"), ("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"),
     ("VAELoader", "vae_name"), ("LoraLoader", "lora_name"), ("LoraLoaderModelOnly", "lora_name"),
@@ -41,7 +42,7 @@ def built(recipe: Recipe, mode: str, **values: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(graph)))
 
 
-@every_recipe
+@pytest.mark.parametrize("recipe", [*RECIPES, *CAPTIONERS], ids=lambda recipe: recipe.name)
 def test_a_shipped_recipe_is_named_like_its_folder_and_speaks_both_languages(recipe: Recipe) -> None:
     assert (registry.FOLDER / recipe.name / "recipe.json").is_file()
     assert all(words.en and words.zh_hans for words in (recipe.title, recipe.summary))
@@ -56,6 +57,29 @@ def test_the_newest_comfyui_accepts_the_graphs_of_a_shipped_recipe(recipe: Recip
         infos[name]["input"]["required"][place] = [files, {}]
     for mode in recipe.graphs:
         assert not complaints(wiring.adapt(built(recipe, mode), infos, strict=True), infos), mode
+
+
+@pytest.mark.parametrize("recipe", CAPTIONERS, ids=lambda recipe: recipe.name)
+def test_the_newest_comfyui_accepts_the_graphs_of_captioners(recipe: Recipe) -> None:
+    infos = json.loads(RECORDED.read_text("utf-8"))["classes"]
+    files = registry.files_of(recipe)
+    for name, place in LOADERS:
+        infos[name]["input"]["required"][place] = [[*files.values(), "a.png"], {}]
+    graph = recipe.build("image", {**GIVEN, **recipe.defaults}, files, [])
+    assert not complaints(wiring.adapt(graph, infos, strict=True), infos)
+    assert not registry.shipped().keys() & registry.captioners().keys()
+
+
+def test_a_recipe_of_texts_starts_from_a_picture_and_says_where_its_nodes_come_from() -> None:
+    [tags] = [recipe for recipe in CAPTIONERS if recipe.packages]
+    document = json.loads(json.dumps(tags.document))
+    document["recipe"]["packages"]["Sharpen"] = "https://example.org"
+    with pytest.raises(BadRecipe, match="packages has Sharpen, which is no node class of its graphs"):
+        reading.read(document)
+    document = json.loads(json.dumps(registry.default().document))
+    document["recipe"]["outputs"]["text"] = document["recipe"]["outputs"]["picture"]
+    with pytest.raises(BadRecipe, match="text, which only a recipe with the graph image alone can have"):
+        reading.read(document)
 
 
 @every_recipe

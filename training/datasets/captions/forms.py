@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from training.datasets.captions import captioners, operations
 from training.datasets.captions.captioners.base import Captioner
 from training.datasets.captions.grid import Grid
 from training.datasets.captions.operations import OPERATIONS, BadOperation, Operation
+from training.datasets.models import MOST_QUESTION, Dataset
 
 GROUPS: dict[str, Promise] = {
     "add": gettext_lazy("Add"),
@@ -117,21 +119,40 @@ class Offers(Segments):
 
 
 class ProposeForm(OneSentence):
-    """Which captioner proposes, and for which pictures: those without a caption, or all that the filters show."""
+    """Which captioner proposes, what it asks its model, and for which pictures: those without a caption, or all that
+    the filters show. A question is kept with the dataset.
+    """
 
     who = forms.CharField(label=gettext_lazy("Who proposes"), widget=Offers)
+    question = forms.CharField(
+        label=gettext_lazy("What the model is asked"),
+        required=False,
+        max_length=MOST_QUESTION,
+        widget=forms.Textarea({"rows": 4}),
+        help_text=gettext_lazy(
+            "For captioners whose model is asked something. Trigger words are left out of this and of the answers. The "
+            "question stays with the dataset; empty it for the usual one."
+        ),
+    )
     scope = forms.ChoiceField(label=gettext_lazy("For which pictures"), widget=Offers)
 
     captioner: Captioner
     pictures: list[int]
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, grid: Grid) -> None:
+        self.dataset = grid.dataset
         self.shown = [row.pk for _number, row in grid.shown]
         self.empty = [row.pk for _number, row in grid.shown if not row.caption]
         self.known = captioners.known()
         troubles = {name: trouble for name, captioner in self.known.items() if (trouble := captioner.trouble())}
         able = next((name for name in self.known if name not in troubles), "")
-        super().__init__(data, initial={"who": able, "scope": "empty" if self.empty else "shown"})
+        usual = next((captioner.question for captioner in self.known.values() if captioner.question), "")
+        initial = {
+            "who": able,
+            "question": self.dataset.caption_question or usual,
+            "scope": "empty" if self.empty else "shown",
+        }
+        super().__init__(data, initial=initial)
         who, scope = self.fields["who"].widget, self.fields["scope"]
         assert isinstance(who, Offers) and isinstance(scope, forms.ChoiceField) and isinstance(scope.widget, Offers)
         who.choices = [(name, captioner.label) for name, captioner in self.known.items()]
@@ -139,6 +160,14 @@ class ProposeForm(OneSentence):
         who.troubles = troubles
         scope.choices = [("empty", _without(len(self.empty))), ("shown", _all(len(self.shown), grid.filters.any))]
         scope.widget.troubles = {} if self.empty else {"empty": ""}
+
+    def order(self, user: User) -> None:
+        """Order the proposals of a valid form, and keep the question, unless it is the usual one."""
+        asked = self.cleaned_data["question"].strip()
+        if self.captioner.question:
+            self.dataset.caption_question = "" if asked == self.captioner.question else asked
+            Dataset.everything.filter(pk=self.dataset.pk).update(caption_question=self.dataset.caption_question)
+        captioners.order_proposals(self.dataset, user, self.captioner, self.pictures, asked)
 
     def clean_who(self) -> str:
         """Require a captioner that can work now."""

@@ -16,7 +16,7 @@ from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
 from training.datasets import queries
-from training.datasets.captions import captioners, grid, writing
+from training.datasets.captions import grid, writing
 from training.datasets.captions.forms import BulkForm, ProposeForm
 from training.datasets.captions.operations import BadOperation
 from training.datasets.crops import frames
@@ -381,12 +381,12 @@ def undo(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def propose(request: StudioRequest, slug: str) -> HttpResponse:
-    """Choose who proposes captions, and for which pictures."""
+    """Choose who proposes captions, what is asked, and for which pictures."""
     dataset = _made(request, slug)
     found = grid.Grid(dataset, grid.Filters.read(request.GET))
     form = ProposeForm(request.POST if request.method == "POST" else None, grid=found)
     if form.is_bound and form.is_valid():
-        captioners.order_proposals(dataset, request.user, form.captioner, form.pictures)
+        form.order(request.user)
         return redirect(dataset)
     context = {"dataset": dataset, "filters": found.filters, "form": form, "can_change": True}
     return render(request, "training/datasets/captions/propose.html", context, status=422 if form.is_bound else 200)

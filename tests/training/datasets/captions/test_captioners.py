@@ -18,7 +18,6 @@ from pytest_django import Settings
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
-from stylestudio.preview_engine.server import PreviewThread
 from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
@@ -31,7 +30,7 @@ EXAMPLE = "workflow:colours_and_size"
 
 
 def said(image: DatasetImage) -> str:
-    [proposal] = FromNotes().propose([image], lambda: None)
+    [proposal] = FromNotes().propose([image], "", lambda: None)
     return proposal.text
 
 
@@ -159,27 +158,6 @@ def test_one_broken_picture_is_named_and_the_rest_goes_on(
     [[name, reason]] = job.report["refused"]
     assert name == "broken.png"
     assert reason
-
-
-def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
-    dataset: Dataset,
-    add: AddPicture,
-    ada: User,
-    engine: Engine,
-    preview: PreviewThread,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    images = [store(add(), colour((20, 40, 200))), store(add(), colour((20, 200, 40)))]
-    keep = captioners.propose._keep
-
-    def then_dies(*given: Any) -> None:
-        keep(*given)
-        Engine.objects.update(health=Engine.Health.UNREACHABLE)
-
-    monkeypatch.setattr("training.datasets.captions.captioners.propose._keep", then_dies)
-    job = ordered(dataset, ada, EXAMPLE, images)
-    assert (job.status, job.error_kind, job.done) == (Status.FAILED, "engine", 1)
-    assert list(dataset.images.values_list("proposal", flat=True)) == ["blue, 96 × 64 pixels", ""]
 
 
 def test_pictures_that_are_no_longer_named_are_still_counted(

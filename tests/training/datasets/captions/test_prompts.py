@@ -232,7 +232,7 @@ def prompt_in(**texts: str) -> str:
 
 
 def said(image: DatasetImage) -> str:
-    [proposal] = FromNotes().propose([image], lambda: None)
+    [proposal] = FromNotes().propose([image], "", lambda: None)
     return proposal.text
 
 
@@ -256,7 +256,7 @@ def test_the_prompt_of_every_program_is_proposed(add: AddPicture, program: str) 
     ],
 )
 def test_where_nothing_is_found_the_reason_is_told(add: AddPicture, data: bytes, reason: str) -> None:
-    [proposal] = FromNotes().propose([stored(add, data)], lambda: None)
+    [proposal] = FromNotes().propose([stored(add, data)], "", lambda: None)
     assert (proposal.text, proposal.silent) == ("", reason)
 
 

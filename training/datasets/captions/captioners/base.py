@@ -45,12 +45,21 @@ class Captioner(Protocol):
     def needs(self) -> str:
         """A sentence that says what it works with and what to expect of it."""
 
+    @property
+    def question(self) -> str:
+        """What its model is asked about each picture if people say nothing else; "" if it is asked nothing."""
+
     def trouble(self) -> str:
         """Why it cannot work now, and what to do; "" if it can."""
 
-    def propose(self, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
-        """Yield one proposal for each picture, in order.
+    def is_waiting(self) -> bool:
+        """Whether only engines that are away keep it from working. Its jobs wait for them."""
+
+    def propose(self, images: Sequence[DatasetImage], question: str, check: Callable[[], None]) -> Iterator[Proposal]:
+        """Yield one proposal for each picture, in order. `question` is what people ask its model, without trigger
+        words; "" if it is asked nothing.
 
         `check` raises if the job was cancelled: call it once a second if one picture takes longer. Raises
-        worker_jobs.Failed if no picture can be processed.
+        worker_jobs.Failed if no picture can be processed, and worker_jobs.Postponed if none can be as long as
+        `is_waiting`.
         """

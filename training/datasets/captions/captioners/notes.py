@@ -31,6 +31,7 @@ class FromNotes:
     """Needs no model and no engine."""
 
     name = "notes"
+    question = ""
 
     @property
     def label(self) -> str:
@@ -49,7 +50,11 @@ class FromNotes:
         """Always "": it needs nothing."""
         return ""
 
-    def propose(self, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
+    def is_waiting(self) -> bool:
+        """Never: it needs no engine."""
+        return False
+
+    def propose(self, images: Sequence[DatasetImage], question: str, check: Callable[[], None]) -> Iterator[Proposal]:
         """Propose the first of the three that says something."""
         prefetch_related_objects(list(images), "picture__task", "dataset")
         for image in images:

@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 
 from stylestudio.processes import worker_jobs
 from training.datasets import dataset_jobs
+from training.datasets.captions.captioners.asking import without_trigger
 from training.datasets.captions.captioners.base import Captioner, Proposal, Silence
 from training.datasets.captions.captioners.notes import FromNotes
+from training.datasets.captions.captioners.recipes import recipes
 from training.datasets.captions.captioners.workflow import workflows
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -22,13 +24,20 @@ MOST_REFUSED = 50  # refusals named in the report
 
 def known() -> dict[str, Captioner]:
     """All captioners by name."""
-    every: list[Captioner] = [FromNotes(), *workflows()]
+    every: list[Captioner] = [FromNotes(), *recipes(), *workflows()]
     return {captioner.name: captioner for captioner in every}
 
 
-def order_proposals(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int]) -> DatasetJob:
-    """Order captions from `captioner` for these pictures of the dataset, given by primary key."""
-    parameters = {"captioner": captioner.name, "pictures": list(pictures)}
+def order_proposals(
+    dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int], question: str = ""
+) -> DatasetJob:
+    """Order captions from `captioner` for these pictures of the dataset, given by primary key. `question` is what its
+    model is asked; empty: the usual.
+    """
+    parameters: dict[str, object] = {"captioner": captioner.name, "pictures": list(pictures)}
+    if captioner.question:
+        asked = question.strip() or captioner.question
+        parameters["question"] = without_trigger(asked, dataset.trigger_words) or captioner.question
     return dataset_jobs.order(
         dataset,
         user,
@@ -39,10 +48,20 @@ def order_proposals(dataset: Dataset, user: User, captioner: Captioner, pictures
     )
 
 
+def is_waiting(job: DatasetJob) -> bool:
+    """Whether a job cannot start now, because the engines that could do it are away."""
+    captioner = known().get(job.parameters["captioner"])
+    return captioner is not None and captioner.is_waiting()
+
+
 def propose_captions(run: dataset_jobs.Run) -> None:
-    """Propose captions, starting after the last picture of an earlier attempt."""
+    """Propose captions, starting after the last picture of an earlier attempt. Raises Postponed while the engines that
+    could do it are away.
+    """
     job = run.job
     captioner = known().get(job.parameters["captioner"])
+    if captioner and captioner.is_waiting():
+        raise worker_jobs.Postponed
     trouble = captioner.trouble() if captioner else _("This captioner is not there any more.")
     if captioner is None or trouble:
         raise worker_jobs.Failed("engine", trouble)
@@ -60,8 +79,9 @@ def _proposals(
 
     for start in range(0, len(pictures), BATCH):
         part = pictures[start : start + BATCH]
-        found = DatasetImage.objects.filter(dataset=run.job.dataset_id).in_bulk(part)
-        said = captioner.propose([found[pk] for pk in part if pk in found], check)
+        found = DatasetImage.objects.filter(dataset=run.job.dataset_id).select_related("dataset").in_bulk(part)
+        question = run.job.parameters.get("question", "")
+        said = captioner.propose([found[pk] for pk in part if pk in found], question, check)
         for pk in part:
             yield (found[pk], next(said)) if pk in found else (None, Proposal())
 
