@@ -1,0 +1,75 @@
+"""From frames to the files of a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from generation.derivations.sheets import godot, json_files, unity
+from generation.derivations.sheets.animations import animations
+from generation.derivations.sheets.packing import Layout, Page, pack
+from generation.derivations.sheets.pieces import Frame, cut, require_names
+from generation.derivations.steps import digests, files
+from generation.derivations.steps.edges import CLEAR
+
+Writer = Callable[[Sequence[Page], Sequence[str], Mapping[str, Sequence[str]], int], dict[str, bytes]]
+WRITERS: Mapping[str, Writer] = {
+    "hash": json_files.hashes,
+    "phaser": json_files.multi_atlas,
+    "babylon": json_files.hashes,
+    "godot": godot.resources,
+    "unity": unity.settings_files,
+}
+WHOLE = frozenset({"babylon"})  # engines that know nothing of what was cut away
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The files of a sheet by name, pictures first; how many frames it has; which part of it is empty, 0 to 1."""
+
+    files: Mapping[str, bytes]
+    frames: int
+    pages: int
+    empty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What kind of sheet. `engine`: a key of WRITERS; `milliseconds`: how long a frame of an animation is shown."""
+
+    name: str = "sheet"
+    engine: str = "hash"
+    trim: bool = True
+    milliseconds: int = 83
+    layout: Layout = field(default_factory=Layout)
+
+
+def make(frames: Sequence[Frame], wish: Wish) -> Sheet:
+    """The files of a sheet of these frames. The same bytes for the same frames, in whatever order, and the same
+    libraries. Raises NoSheet.
+    """
+    require_names(each.name for each in frames)
+    pieces = [cut(each, trim=wish.trim and wish.engine not in WHOLE) for each in frames]
+    pages = pack(pieces, wish.layout)
+    pictures = [f"{wish.name}-{number}.png" for number in range(1, len(pages) + 1)]
+    drawn = {name: _drawn(page) for name, page in zip(pictures, pages, strict=True)}
+    moving = animations(sorted(each.name for each in frames))
+    told = WRITERS[wish.engine](pages, pictures, moving, wish.milliseconds)
+    area = sum(page.width * page.height for page in pages)
+    used = sum(wide * high for page in pages for wide, high in _boxes(page))
+    return Sheet({**drawn, **told}, len(frames), len(pages), 1 - used / area)
+
+
+def _boxes(page: Page) -> list[tuple[int, int]]:
+    """The sizes of what is on a page, each place once."""
+    return [size for _corner, size in {((each.x, each.y), each.piece.image.size) for each in page.places}]
+
+
+def _drawn(page: Page) -> bytes:
+    sheet = Image.new("RGBA", (page.width, page.height), CLEAR)
+    for each in page.places:
+        sheet.paste(each.piece.image, (each.x, each.y))
+    facts = {"made_by": json_files.MADE_BY, "frames": len(page.places), "libraries": digests.libraries()}
+    return files.write(sheet, format="png", keep_hidden=False, profile=None, facts=facts)
