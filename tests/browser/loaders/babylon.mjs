@@ -1,4 +1,4 @@
-// Prints where Babylon finds the frames of a sheet: by name what its sprites are drawn from. Arguments: JSON file, picture.
+// Prints where Babylon finds the frames of a sheet: by name, the part that its sprites are drawn from. Argument: a JSON file.
 import { readFileSync } from "node:fs";
 import { NullEngine } from "@babylonjs/core/Engines/nullEngine.js";
 import { Scene } from "@babylonjs/core/scene.js";
