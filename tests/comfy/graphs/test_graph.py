@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import json
+import timeit
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.graphs.graph import Graph, GraphError, missing_files, output_nodes
 from stylestudio.comfy.graphs.node_info import combo_options
 from stylestudio.comfy.graphs.wiring import adapt
-from stylestudio.comfy.graphs.workflow import Lora, Workflow, chain_loras, load
+from stylestudio.comfy.graphs.workflow import Lora, Workflow, chain_loras, checked, load
 
 WORKFLOWS = Path(__file__).parents[3] / "generation" / "recipes" / "shipped" / "sdxl-lightning"
 VALUES: dict[str, object] = {
@@ -241,3 +243,29 @@ def test_files_that_are_missing_are_named_once_and_only_where_the_lists_are_know
 
 def test_the_output_node_is_the_one_nobody_reads_from(txt2img: Graph) -> None:
     assert output_nodes(txt2img) == ("8",)
+
+
+def test_filling_two_hundred_nodes_takes_at_most_ten_times_what_reading_and_writing_them_does() -> None:
+    nodes = {
+        str(number): {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["1", 0],
+                "clip": ["1", 1],
+                "seed": "{{seed}}",
+                "text": "a {{positive}}",
+                "steps": number,
+            },
+            "_meta": {"title": f"Node {number}"},
+        }
+        for number in range(1, 201)
+    }
+    large, text, styles = checked(nodes, "large.json"), json.dumps(nodes), [Lora("ink", 1.0, 1.0)] * 3
+
+    def fill() -> None:
+        chain_loras(large.fill({"seed": 1, "positive": "fox"}), styles, ("1", 0), ("1", 1))
+
+    def best(work: Callable[[], object]) -> float:
+        return min(timeit.repeat(work, number=1, repeat=20))
+
+    assert best(fill) <= 10 * best(lambda: json.dumps(json.loads(text)))
