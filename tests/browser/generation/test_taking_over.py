@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Studio
