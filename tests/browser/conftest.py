@@ -28,6 +28,7 @@ from stylestudio.host.rendezvous import free_port
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 
+FOLDER = f"{Path(__file__).parent}{os.sep}"
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 # The first one draws no window around the pages, and so takes a third less work.
@@ -42,7 +43,7 @@ expect.set_options(timeout=20_000)  # milliseconds; a machine that does much els
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here is a browser test; without a browser that is said, and under CI it is a failure."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(FOLDER):
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None and not os.environ.get("CI"):
                 item.add_marker(pytest.mark.skip(reason="no chromium on this machine: install it to run the stories"))

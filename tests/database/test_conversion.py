@@ -44,6 +44,11 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 """
+CONVERT = """
+from stylestudio.database import conversion
+assert conversion.convert_earlier()
+raise SystemExit
+"""
 DELETED = 5_000  # pictures, a year ago
 LATER = """
 import json, os, sys
@@ -160,7 +165,17 @@ def today(taken: Path) -> Iterator[sqlite3.Connection]:
         yield database
 
 
-def test_no_row_is_lost_or_changed(then: dict[str, list[Any]], taken: Path) -> None:
+def test_no_row_is_lost_or_changed(then: dict[str, list[Any]], tmp_path: Path) -> None:
+    """By the conversion itself; the heavy ones look at what the migrations of all the time since then make of it."""
+    folder = studio_of_then(tmp_path / "data")
+    deleted_long_ago(folder)
+    done = migrate(folder, CONVERT)
+    assert done.returncode == 0, done.stderr
+    compare(then, rows_of(folder))
+
+
+@pytest.mark.heavy
+def test_no_row_is_lost_or_changed_until_today(then: dict[str, list[Any]], taken: Path) -> None:
     compare(then, rows_of(taken))
 
 
@@ -194,6 +209,7 @@ def compare(then: dict[str, list[Any]], now: dict[str, list[Any]]) -> None:
     assert len(now["engines_engine"]) == len(then["generation_engine"])
 
 
+@pytest.mark.heavy
 def test_numbers_of_deleted_rows_are_not_given_again(then: dict[str, list[Any]], today: sqlite3.Connection) -> None:
     numbers = dict(today.execute("SELECT name, seq FROM sqlite_sequence"))
     before = {row["name"]: row["seq"] for row in then["sqlite_sequence"]}
@@ -204,6 +220,7 @@ def test_numbers_of_deleted_rows_are_not_given_again(then: dict[str, list[Any]],
     }
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 def test_the_schema_is_that_of_a_new_studio_to_the_last_name(today: sqlite3.Connection) -> None:
     asked = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2"
@@ -219,6 +236,7 @@ def test_the_schema_is_that_of_a_new_studio_to_the_last_name(today: sqlite3.Conn
     assert not [name for (name,) in today.execute("SELECT name FROM sqlite_master") if name.startswith("earlier")]
 
 
+@pytest.mark.heavy
 def test_permissions_and_the_history_of_the_admin_follow_their_models(today: sqlite3.Connection) -> None:
     of_type = "JOIN django_content_type t ON t.id = {} WHERE t.app_label = ? AND t.model = ?"
     keepers = "SELECT p.codename FROM auth_group_permissions g JOIN auth_permission p ON p.id = g.permission_id "
@@ -237,6 +255,7 @@ def test_permissions_and_the_history_of_the_admin_follow_their_models(today: sql
     assert today.execute(old).fetchone() == (0,)
 
 
+@pytest.mark.heavy
 def test_what_came_between_that_day_and_the_rooms_is_done_first(today: sqlite3.Connection) -> None:
     """An address with a token was shown to everybody then."""
     engines = dict(today.execute("SELECT address, credentials FROM engines_engine WHERE source = 'admin'"))
@@ -299,6 +318,7 @@ def test_people_stay_signed_in(client: Client, people: Callable[..., User]) -> N
     assert client.get(account).status_code == 200
 
 
+@pytest.mark.heavy
 def test_the_database_knows_the_number_of_its_schema(today: sqlite3.Connection) -> None:
     assert today.execute("SELECT number FROM stylestudio_databaseschema").fetchall() == [(schema.NUMBER,)]
 
@@ -313,6 +333,7 @@ def earlier_models() -> list[Any]:
     return list(loader.project_state(loader.graph.leaf_nodes()).models.values())
 
 
+@pytest.mark.heavy
 def test_of_five_thousand_pictures_deleted_before_none_is_gone_the_next_day(taken: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(taken, tmp_path / "data"))
     env = {name: value for name, value in os.environ.items() if not name.startswith(("STYLESTUDIO_", "DATABASE_URL"))}

@@ -86,6 +86,7 @@ def test_a_python_without_venv_is_told_what_to_install(clone: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.heavy  # a whole environment with its own pip; .ci/run begins with the same on a fresh machine
 def test_a_fresh_clone_gets_an_environment_and_starts_the_studio_with_the_arguments(clone: Path) -> None:
     result = run(clone, "--port", "8001", "--no-browser")
     assert result.returncode == 0, result.stderr

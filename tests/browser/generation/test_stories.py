@@ -85,6 +85,7 @@ def test_a_running_job_is_cancelled_and_the_next_one_is_not_touched(
     look(second, "done")
 
 
+@pytest.mark.heavy  # a running one is by default; tests/generation/making has both
 def test_a_waiting_job_is_cancelled(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)
     gate = engine.troubles.add(Hold(after_step=1))
@@ -159,6 +160,7 @@ def test_triggers_are_chips_and_the_final_prompt_tells(studio: Studio, engine: P
     expect(page.get_by_role("checkbox", name="Ink & mist v1")).not_to_be_checked()
 
 
+@pytest.mark.heavy  # the story of the trash does it too
 def test_a_picture_is_deleted_and_brought_back(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)
     look(ask(page, "delete me and undo"), "done")
@@ -192,6 +194,7 @@ def test_on_a_phone_a_picture_can_be_made(studio: Studio, engine: PreviewThread,
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.heavy  # tests/people and tests/live have it without a browser
 def test_the_other_member_sees_the_job_but_cannot_cancel_it(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from stylestudio.preview_engine.server import PreviewThread
 from tests.browser.conftest import Complaints, Studio
 from tests.browser.generation.test_pictures import MAKE, OWNER
 
@@ -16,16 +17,16 @@ Enter = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A studio with three pictures."""
-    studio = Studio(tmp_path_factory.mktemp("trash") / "data").start()
+def studio(engine: PreviewThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio with three pictures. With an engine of its own it would begin with drawing sheets of styles."""
+    studio = Studio(tmp_path_factory.mktemp("trash") / "data", COMFYUI_URL=engine.url).start()
     studio.manage("shell", "-c", OWNER)
     studio.manage("shell", "-c", MAKE.format(shapes=[(640, 640), (960, 640), (640, 960)]))
     yield studio
     studio.stop()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.heavy)])  # the same story
 def test_a_picture_is_deleted_found_restored_and_deleted_for_good(
     studio: Studio, enter: Enter, complaints: Complaints, width: int
 ) -> None:
