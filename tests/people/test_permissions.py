@@ -153,6 +153,8 @@ RULES: dict[str, Rule] = {
     "generation:board-remove": action(TEAM, "board", picture="{picture}"),
     "generation:board-put-back": Rule(NO, "i0000", "board"),  # at no position
     "generation:board-arrange": action(ITS_OWNER, "board", cover="{picture}"),
+    "generation:finished": page("picture"),
+    "generation:finished-part": page("picture"),
     "generation:export-presets": page(),
     "generation:export-preset-new": action(CURATORS, like="icon"),
     "generation:export-preset": form(CURATORS, "export_preset"),

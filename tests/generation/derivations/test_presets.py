@@ -93,7 +93,7 @@ def test_members_see_presets_and_use_them_and_only_curators_change_them(her: Cli
     assert "Mine" in page(her.get("/export-presets/"))
     for address in (preset.get_absolute_url(), f"{preset.get_absolute_url()}delete/", "/export-presets/new/"):
         assert her.post(address).status_code == 403
-    assert f'value="own-{preset.pk}"' in page(her.get(store().get_absolute_url()))
+    assert f'value="own-{preset.pk}"' in page(her.get(f"/gallery/{store().pk}/finished/"))
 
 
 def test_what_was_made_keeps_the_steps_of_its_time(store: Store, finish: Finish, hers: Client) -> None:
