@@ -35,7 +35,7 @@ LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
     "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",
     "pictures_searchuse", "pictures_searchword", "pictures_searchstyle", "keeping_mark", "keeping_boardpicture",
-    "pictures_trashentry",
+    "pictures_trashentry", "derivations_derivation",
 }  # fmt: skip
 
 # Indexes of what is open alone or not done yet: as long as a queue, and not as the years.

@@ -37,7 +37,7 @@ def origin(request: StudioRequest, picture: GeneratedImage) -> tuple[str, Genera
 def links(request: StudioRequest, picture: GeneratedImage) -> list[Link]:
     """The pictures that it was made of, the last step first."""
     found: list[Link] = []
-    made = _of(picture.pk)
+    made = _of(picture.pk) if picture.task.derived else None
     while made and len(found) < LONGEST:
         source = made.source
         seen = source and GeneratedImage.everything.visible_to(request.user).filter(pk=source.pk).exists()

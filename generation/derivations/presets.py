@@ -55,7 +55,7 @@ def known(person: User) -> Iterator[Preset]:
     """All presets, those that came with the studio first."""
     yield from SHIPPED
     for own in ExportPreset.objects.visible_to(person)[:MOST_OWN]:
-        yield Preset(f"{OWN}{own.pk}", own.name, own.plan)
+        yield Preset(f"{OWN}{own.pk}", own.name, catalogue.read_plan(own.plan))
 
 
 def find(person: User, key: str) -> Preset | None:

@@ -22,15 +22,33 @@ from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, require_curator, visible
 
 MOST_SHOWN = 24  # finished pictures on the page of their source
-MOST_OF_STEPS = 12
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
+    """Where a picture's page shows what was made of it: that is asked for once the page is there."""
+    return render_to_string("generation/derivations/_section.html", {"picture": picture}, request)
+
+
+@require_GET
+def finished(request: StudioRequest, pk: int) -> HttpResponse:
+    """What was made of a picture, on a page of its own."""
+    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
+    return render(request, "generation/derivations/finished.html", _about(request, found))
+
+
+@require_GET
+def finished_part(request: StudioRequest, pk: int) -> HttpResponse:
+    """The same for the page of the picture."""
+    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
+    return render(request, "generation/derivations/_finished.html", _about(request, found))
+
+
+def _about(request: StudioRequest, picture: GeneratedImage) -> dict[str, Any]:
     """The finished pictures that were made of this one, how it was finished itself, and the form to finish it."""
     made = Derivation.objects.visible_to(request.user).filter(source=picture).order_by("-picture")
     own = Derivation.objects.visible_to(request.user).filter(picture=picture).first()
     shown = list(made.select_related("picture__task")[: MOST_SHOWN + 1])
-    context: dict[str, Any] = {
+    return {
         "picture": picture,
         "made": shown[:MOST_SHOWN],
         "more": len(shown) > MOST_SHOWN,
@@ -40,7 +58,6 @@ def section(request: StudioRequest, picture: GeneratedImage) -> str:
         "form": FinishForm(user=request.user),
         "work": FINISH.name,
     }
-    return render_to_string("generation/derivations/_section.html", context, request)
 
 
 @require_GET
@@ -97,6 +114,8 @@ def delete_preset(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 urlpatterns = [
+    path("gallery/<int:pk>/finished/", finished, name="finished"),
+    path("gallery/<int:pk>/finished/part/", finished_part, name="finished-part"),
     path("export-presets/", export_presets, name="export-presets"),
     path("export-presets/new/", new_preset, name="export-preset-new"),
     path("export-presets/<int:pk>/", export_preset, name="export-preset"),

@@ -118,6 +118,12 @@ def steps() -> dict[str, Callable[[], Any]]:
     if find_spec("generation.keeping"):
         name = f"{__package__}.filling.kept" if __package__ else "filling.kept"
         kept = import_module(name).steps(page, taken_back, person)
+    finished: dict[str, Callable[[], Any]] = {}
+    if find_spec("generation.derivations"):  # or measured with the code of before
+        finished = {
+            "gallery, finished": page("/gallery/?finished=1"),
+            "gallery, finished, further": page(f"/gallery/page/?finished=1&{further}"),
+        }
     return {
         "studio": page("/"),
         "studio, everyone": page("/live/?who=all"),
@@ -130,6 +136,7 @@ def steps() -> dict[str, Callable[[], Any]]:
         "gallery, one style": page("/gallery/?style=style-1"),
         "gallery, base style": page("/gallery/?style=base"),
         "gallery, previews": page("/gallery/?previews=1"),
+        **finished,
         "gallery, news": page(f"/gallery/news/?than={pictures[5]}"),
         "gallery, news of one style": page(f"/gallery/news/?than={pictures[300]}&style=style-1"),
         "words: news": page(f"/gallery/news/?than={pictures[300]}&q=dragon"),

@@ -13,6 +13,10 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client, RequestFactory
 from django.utils.html import escape
 
+from generation.derivations.forms import FinishForm
+from generation.derivations.forms import PresetForm as ExportPresetForm
+from generation.derivations.models import ExportPreset
+from generation.derivations.steps.catalogue import STEPS
 from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
@@ -89,6 +93,14 @@ def edited_style(_ada: User) -> Case:
 def preset(_ada: User) -> Case:
     instance = Preset(style=style_version().style)
     return Case(lambda data: PresetForm(data, instance=instance), {"name": "A", "shape": "1024x1024", "steps": "4"})
+
+
+def export_preset(_ada: User) -> Case:
+    steps: list[dict[str, Any]] = [{"step": name} for name in STEPS]
+    kept = ExportPreset(name="Icons", steps=[each for each in steps if each["step"] != "offset"])
+    fields = {field.name: field.value() for field in ExportPresetForm(preset=kept)}
+    sent = {name: str(value) for name, value in fields.items() if value not in (None, "", False)}
+    return Case(lambda data: ExportPresetForm(data, preset=kept), sent)
 
 
 def brought(ada: User) -> Case:
@@ -184,6 +196,8 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     NewBoardForm: lambda _ada: Case(NewBoardForm, {"name": "A"}),
     OntoForm: lambda ada: Case(lambda data: OntoForm(data, user=ada), {"name": "A"}),
     StarsForm: lambda ada: Case(lambda data: StarsForm(data, user=ada), {"stars": "3"}),
+    FinishForm: lambda ada: Case(lambda data: FinishForm(data, user=ada), {"preset": "icon"}),
+    ExportPresetForm: export_preset,
     DownloadForm: lambda ada: Case(lambda data: DownloadForm(data, user=ada), {"template": "{seed}"}),
     IntoForm: into,
     BulkForm: lambda _ada: Case(BulkForm, {}),

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
+from generation.derivations.models import ExportPreset
 from generation.engines.models import Engine
 from generation.gallery.models import SavedFilter
 from generation.keeping import boards, marks
@@ -69,6 +70,7 @@ class Cast:
         self._trainings()
         self.own_draft = drafting.add(as_file(fourteen()), "portrait.json", self.users["curator"])
         self.saved_filter = SavedFilter.objects.create(owner=self.maker, name="Hens", query="q=hen")
+        self.export_preset = ExportPreset.objects.create(name="Icons", steps=[{"step": "trim"}])
         self.upload = Upload.objects.create(
             owner=self.users["maker"], purpose="dataset", name="set.zip", fingerprint="f", size=9,
             updated_at=timezone.now(),

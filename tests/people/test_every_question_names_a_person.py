@@ -38,6 +38,7 @@ WORKSHOPS = {
     "styles.importing": "a file is here already, or a name taken, whoever sees that",
     "styles.management": COMMAND,
     "styles.models": "versions of one style are numbered and published whoever sees them",
+    "generation.derivations.making": WORKER,
     "generation.engines.unclaimed_loras": "a file has an owner, whoever sees that",
     "generation.keeping.admin": ADMIN,
     "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
@@ -90,6 +91,9 @@ WORKSHOPS = {
     "training.trainers": WORKER,
 }
 FOR_EVERYBODY = {
+    "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
+    "generation.derivations.forms.clean_name": "a name is taken, whoever took it",
+    "generation.derivations.wall_filters.pictures": "the wall asks of each picture whether the person sees it",
     "generation.gallery.bar._known": "asks for versions of a style that the person may see",
     "generation.gallery.counting._by_style": "counts in pictures that the person may see",
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",
@@ -105,6 +109,7 @@ FOR_EVERYBODY = {
     "generation.pictures.models.generated_images.restore": "restores the picture it is called on",
     "generation.pictures.models.trash_entries.remove": "is given pictures that its caller may change",
     "generation.previews.covers.uses": "names only styles that the person may see",
+    "generation.selecting.orders.go_on": "is given a job that its caller may change",
     "generation.trash.models.cancel": "cancels the order it is called on",
     "generation.trash.views.deleted_picture": "the entry of a picture that the person may see",
     "generation.trash.views.restore": "restores what the person may change, which its helper asks",
@@ -276,7 +281,7 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "PictureCount",
-        "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
-        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "DatasetJob", "DatasetSnapshot", "Derivation", "ExportPreset", "GeneratedImage", "GenerationTask", "LoraImport",
+        "Mark", "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
+        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
     }  # fmt: skip

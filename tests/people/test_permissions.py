@@ -117,6 +117,7 @@ RULES: dict[str, Rule] = {
     "generation:bulk-job": page("bulk_job"),
     "generation:bulk-cancel": action(MAKERS, "bulk_job"),
     "generation:bulk-undo": action(MAKERS, "bulk_job"),
+    "generation:bulk-on": action(MAKERS, "bulk_job"),
     "generation:bulk-zip": page("bulk_job", "iny00"),  # the link is its maker's
     "generation:variations": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),
@@ -152,6 +153,12 @@ RULES: dict[str, Rule] = {
     "generation:board-remove": action(TEAM, "board", picture="{picture}"),
     "generation:board-put-back": Rule(NO, "i0000", "board"),  # at no position
     "generation:board-arrange": action(ITS_OWNER, "board", cover="{picture}"),
+    "generation:finished": page("picture"),
+    "generation:finished-part": page("picture"),
+    "generation:export-presets": page(),
+    "generation:export-preset-new": action(CURATORS, like="icon"),
+    "generation:export-preset": form(CURATORS, "export_preset"),
+    "generation:export-preset-delete": action(CURATORS, "export_preset"),
     "generation:version-faces": page("version"),
     "generation:face": page("version"),
     "generation:face-ask": action(CURATORS, "version"),

@@ -173,7 +173,8 @@ class GeneratedImage(OftenUsed, InProject):
     @property
     def is_odd_size(self) -> bool:
         """Whether the engine sent another size than ordered."""
-        return self.size_text != self.task.size_text and self.task.taken_over is None
+        was_ordered = self.task.taken_over is None and not self.task.derived
+        return was_ordered and self.size_text != self.task.size_text
 
     @property
     def thumbnail_url(self) -> str:

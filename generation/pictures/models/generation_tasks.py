@@ -371,7 +371,7 @@ class GenerationTask(OftenUsed, Job):
     def odd_pictures(self) -> list[GeneratedImage]:
         """Stored pictures of another size than ordered, in order. They are stored as the engine sent them."""
         shown = [picture for _index, picture in sorted(self.stored.items()) if picture.deleted_at is None]
-        return [picture for picture in shown if picture.size_text != self.size_text]
+        return [picture for picture in shown if picture.size_text != self.size_text and not self.derived]
 
     @property
     def size_text(self) -> str:

@@ -52,6 +52,8 @@ def fill(pictures: int, seed: int = 7) -> None:
         import_module("trashed").fill(
             pictures // every, every, Table, moments(pictures // every + 1, ((0.0, 1.0), (1.0, 0.0)))
         )
+    if find_spec("generation.derivations"):
+        import_module("finished").fill(Table)
     _index()  # what is in the trash is in no index
     _rate(2 if pictures < made.FEW else 13)
     _share()
