@@ -168,7 +168,7 @@ class GridForm(ListForm):
         return cleaned
 
 
-class DownloadForm(StudioForm):
+class ListDownloadForm(StudioForm):
     """How the files of a list's zip are named."""
 
     template = forms.CharField(
@@ -187,7 +187,7 @@ class DownloadForm(StudioForm):
         return template
 
 
-class SettingsForm(StudioFields, ListModelForm):
+class ListSettingsForm(StudioFields, ListModelForm):
     """What of a draft can be changed: its name, who sees it, and whether its prompts choose."""
 
     class Meta:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from generation.lists import drafts, feeding, results, sheets
-from generation.lists.forms import DownloadForm
+from generation.lists.forms import ListDownloadForm
 from generation.lists.models import ListRow, OrderList
 from generation.lists.planning import Planned, Planner
 from generation.lists.reading import columns
@@ -155,7 +155,7 @@ def _contact_sheet(request: StudioRequest, found: OrderList) -> bytes:
 def download(request: StudioRequest, pk: int) -> HttpResponseBase:
     """All pictures as a zip, named by a template."""
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    form = DownloadForm(request.POST or None)
+    form = ListDownloadForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         files = results.files(
             found, request.user, form.cleaned_data["template"], has_sidecars=form.cleaned_data["sidecars"]
@@ -167,10 +167,10 @@ def download(request: StudioRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
-def row(request: StudioRequest, pk: int, number: int) -> HttpResponse:
+def one_row(request: StudioRequest, pk: int, row: int) -> HttpResponse:
     """One row of an ordered list: a change makes it alone, again."""
     found = changeable(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    chosen = get_object_or_404(found.rows, pk=number)
+    chosen = get_object_or_404(found.rows, pk=row)
     if not found.ordered_at:
         return redirect(found)
     used = drafts.used_columns(found)
@@ -241,7 +241,7 @@ urlpatterns = [
     path("lists/<int:pk>/results/", shown, name="list-results"),
     path("lists/<int:pk>/sheet/", sheet, name="list-sheet"),
     path("lists/<int:pk>/zip/", download, name="list-zip"),
-    path("lists/<int:pk>/rows/<int:number>/", row, name="list-row"),
+    path("lists/<int:pk>/rows/<int:row>/", one_row, name="list-row"),
     path("lists/<int:pk>/retry/", retry, name="list-retry"),
     path("lists/<int:pk>/pause/", pause, name="list-pause"),
     path("lists/<int:pk>/cancel/", cancel, name="list-cancel"),

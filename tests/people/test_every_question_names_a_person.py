@@ -43,6 +43,8 @@ WORKSHOPS = {
     "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
     "generation.keeping.marks": "what the team thinks is counted over everybody's",
     "generation.keeping.models": "a board is locked whoever sees it",
+    "generation.lists.drafts": "is given a list that its caller may change",
+    "generation.lists.feeding": WORKER,
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
