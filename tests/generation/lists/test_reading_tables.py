@@ -61,6 +61,20 @@ def test_what_libreoffice_writes_as_csv() -> None:
     ]
 
 
+def test_what_libreoffice_puts_on_the_clipboard() -> None:
+    """It encloses nothing, and line breaks and tabs within a cell are spaces by then."""
+    table = read_text(
+        'name\tprompt\tseed\tid\tsum\na,1\tsay "hi", then go\t1234567890123460\t007\t3\n'
+        'b\t"quoted" start\t12,345,678,901\t042\ta,1x\nc\ttab here\t0.3\t100\t#DIV/0!\n\'e\t=not a formula\t-3\t1\t\n'
+    )
+    assert table.rows[1:] == [
+        ["a,1", 'say "hi", then go', "1234567890123460", "007", "3"],
+        ["b", '"quoted" start', "12,345,678,901", "042", "a,1x"],
+        ["c", "tab here", "0.3", "100", "#DIV/0!"],
+        ["'e", "=not a formula", "-3", "1"],
+    ]
+
+
 def test_pasted_cells_are_read_as_they_stand_where_marks_do_not_enclose_them() -> None:
     pasted = 'name\tprompt\ndisc\t12" disc, vinyl\nold\t"Ye olde" sword\nopen\t"never closed\nlast\tone\n'
     assert [row[1] for row in read_text(pasted).rows[1:]] == [
