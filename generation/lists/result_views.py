@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Sum
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,7 +28,7 @@ from generation.selecting import names
 from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame, publisher
-from stylestudio.people.access import StudioRequest, changeable, may_change, visible
+from stylestudio.people.access import StudioRequest, changeable, may_change, visible, whole_number
 
 PAGE = 120  # rows on a page of the contact sheet
 _CELL = re.compile(r"cell-(\d{1,18})-(\w{1,64})")
@@ -77,16 +78,21 @@ def _shown(request: StudioRequest, found: OrderList) -> dict[str, Any]:
     """What came of the rows of a page; of a grid all are on one."""
     rows = found.rows.filter(is_left_out=False)
     pages = Paginator(rows, PAGE)
-    if found.axes:
-        return {"list": found, "blocks": _blocks(request, found), "axes": _axes(found)}
-    shown = pages.get_page(request.GET.get("page", "1"))
-    return {
+    context = {
         "list": found,
-        "page": shown,
-        "results": results.of_rows(found, list(shown), request.user),
         "left_out": found.rows.filter(is_left_out=True).count(),
         "failed": _failed(request, found),
     }
+    if found.axes:
+        labels = [value for _title, values in _axes(found) for value in values]
+        context |= {"blocks": _blocks(request, found), "axes": _axes(found)}
+    else:
+        shown = pages.get_page(request.GET.get("page", "1"))
+        made = results.of_rows(found, list(shown), request.user)
+        labels = [each.name for each in made]
+        pictures = rows.aggregate(sum=Sum("pictures"))["sum"] or 0
+        context |= {"page": shown, "results": made, "parts": range(1, max(1, -(-pictures // sheets.PART)) + 1)}
+    return context | {"is_numbered": sheets.undrawable(labels)}
 
 
 def _failed(request: StudioRequest, found: OrderList) -> list[results.Result]:
@@ -146,9 +152,12 @@ def sheet(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _contact_sheet(request: StudioRequest, found: OrderList) -> bytes:
+    """Those of ?part=, from 1."""
+    part = whole_number(request.GET.get("part", "1"))
     rows = list(found.rows.filter(is_left_out=False))
     shots = [shot for each in results.of_rows(found, rows, request.user) for shot in each.shots if shot.picture]
-    return sheets.contact(shots)
+    begin = (part - 1) * sheets.PART
+    return sheets.contact(shots[begin : begin + sheets.PART], begin + 1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

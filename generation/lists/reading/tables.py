@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from generation.lists.reading import columns, encodings, workbooks
 from generation.lists.reading.workbooks import MOST_COLUMNS, MOST_ROWS, BadTable
 
-__all__ = ["MOST_CELL", "BadTable", "Table", "read_file", "read_text"]
+__all__ = ["MOST_CELL", "MOST_ROWS", "BadTable", "Table", "read_file", "read_text"]
 
 MOST_CELL = 10_000  # characters
 TAB, SEPARATORS = "\t", ("\t", ";", ",")

@@ -214,6 +214,33 @@ def test_failed_rows_are_made_again_alone_and_a_changed_row_alone(her: Client, e
     assert GeneratedImage.objects.count() == 3  # the first fox stays in the gallery
 
 
+def test_a_changed_row_leaves_those_alone_that_could_not_be_ordered_again(her: Client, ink: Style) -> None:
+    found = new(her)
+    her.post(f"/lists/{found.pk}/order/")
+    feeding.life.work()
+    ink.delete()
+    row = found.rows.get(position=1)
+    her.post(f"/lists/{found.pk}/rows/{row.pk}/", {f"cell-{row.pk}-prompt": "a square shield"})
+    feeding.life.work()
+    assert not found.rows.filter(is_left_out=True).exists() and RowTask.objects.filter(row__position=0).exists()
+    assert GenerationTask.objects.filter(prompt="a square shield").exists()
+
+
+def test_a_row_whose_style_was_deleted_meanwhile_is_named_and_the_others_are_made(her: Client, ink: Style) -> None:
+    found = new(her)
+    her.post(f"/lists/{found.pk}/order/")
+    ink.delete()
+    feeding.life.work()
+    assert [task.prompt for task in GenerationTask.objects.all()] == ["a round shield"]
+    page = her.get(f"/lists/{found.pk}/").content.decode()
+    assert "1 row could not be ordered" in page and "Row 2: Style:" in page
+
+
+def test_a_row_of_two_pictures_needs_two_names(her: Client) -> None:
+    found = new(her, "name\tprompt\tcount\na\ta fox\t2\na-2\tan owl\t1\nA\tan ape\t1\n")
+    assert {each.row.number for each in drafts.plan(found).bad} == {2, 3}  # a-1 and a-2, a-2; A is another name
+
+
 def test_choices_follow_from_the_seed_and_stay_when_the_words_change(her: Client, curator: User) -> None:
     signed_in(curator).post("/lists/words/new/", {"name": "metals", "words": "iron\n# no word\n{old|new} copper\n"})
     table = "prompt\tseed\n" + "".join(f"a {{red|blue|green}} __metals__ sword\t{seed}\n" for seed in (1, 1, 2, 3, 4))
