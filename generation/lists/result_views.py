@@ -240,7 +240,8 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
-    run = OrderList.objects.get(pk=found.pk).run
+    found.refresh_from_db()
+    run = found.runs.select_related("owner").first()
     if request.htmx and run:
         return HttpResponse("".join(publisher.fragments(run, (request.LANGUAGE_CODE,)).values()))
     return redirect(found)
