@@ -77,7 +77,7 @@ class NewListForm(ListForm):
         max_length=MOST_TEXT,
         strip=False,
         help_text=_("Copy the cells in your spreadsheet, with the row of their names, and paste them here."),
-        widget=TextBox({"rows": 8, "class": "in mono sheet", **PLAIN}),
+        widget=TextBox({"rows": 8, "class": "in mono pasted", **PLAIN}),
     )
     file = forms.FileField(
         label=_("Or a file"),
