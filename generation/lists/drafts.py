@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.lists import feeding
-from generation.lists.models import ListRow, ListRun, OrderList
+from generation.lists.models import ListRow, ListRun, OrderList, RowTask
 from generation.lists.planning import Planned, Planner
 from generation.lists.reading import columns
 from generation.lists.reading.tables import MOST_CELL, BadTable, Table
@@ -196,25 +196,28 @@ def order(found: OrderList, *, leaves_out: bool = False) -> ListRun:
     ValidationError, and nothing is ordered. The same at once twice makes one order.
     """
     planned = plan(found)
-    if planned.bad and not leaves_out:
-        words = ngettext("%(number)d row has a mistake.", "%(number)d rows have mistakes.", len(planned.bad))
-        raise ValidationError(words % {"number": len(planned.bad)})
-    if not planned.jobs:
+    # What was ordered stays as it is, also if it could not be ordered again: its style may be gone.
+    ordered = set(
+        RowTask.objects.filter(row__order_list=found, revision=F("row__revision")).values_list("row", flat=True)
+    )
+    new = [each for each in planned.rows if each.row.pk not in ordered]
+    bad = {each.row.pk for each in new if each.problems}
+    if bad and not leaves_out:
+        words = ngettext("%(number)d row has a mistake.", "%(number)d rows have mistakes.", len(bad))
+        raise ValidationError(words % {"number": len(bad)})
+    if len(bad) == len(new):
         raise ValidationError(_("No row of this list can be ordered."))
     try:
         _require_few(planned.pictures)
     except BadTable as error:
         raise ValidationError(str(error)) from error
-    bad = {each.row.pk for each in planned.bad}
-    rows = []
-    for each in planned.rows:
+    for each in new:
         each.row.is_left_out = each.row.pk in bad
         if not each.problems and each.order:
             each.row.pictures = each.order.count
             if found.chooses_words:
                 each.row.frozen = {"prompt": each.order.prompt, "negative": each.order.negative}
-        rows.append(each.row)
-    return _run(found, rows)
+    return _run(found, [each.row for each in new])
 
 
 def retry(found: OrderList) -> ListRun:

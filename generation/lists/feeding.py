@@ -191,9 +191,15 @@ def _order(job: ListRun, worker: str, pk: int, planner: Planner) -> None:
                         row.frozen = {"prompt": planned.order.prompt, "negative": planned.order.negative}
                     row.save(update_fields=["pictures", "frozen"])
             except ValidationError as error:
-                reason = " ".join(error.messages)
+                # Somebody whose queue has become full in this moment has made no mistake.
+                reason = "" if _is_full(job) else " ".join(error.messages)
         if reason:
             _note_wrong(job, row, reason)
+
+
+def _is_full(job: ListRun) -> bool:
+    """Whether its owner has as many waiting jobs as one person may."""
+    return bool(settings.MAX_WAITING) and kinds.limited_waiting(job.owner) >= settings.MAX_WAITING
 
 
 def _press_of(row: ListRow) -> uuid.UUID:
@@ -209,7 +215,8 @@ def _retry(job: ListRun, worker: str, task: int) -> None:
             with transaction.atomic():
                 orders.retry(before, job.owner)
         except ValidationError as error:
-            _note_wrong(job, before.list_row.row, " ".join(error.messages))
+            if not _is_full(job):
+                _note_wrong(job, before.list_row.row, " ".join(error.messages))
 
 
 def _note_wrong(job: ListRun, row: ListRow, reason: str) -> None:

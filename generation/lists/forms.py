@@ -77,7 +77,7 @@ class NewListForm(ListForm):
         max_length=MOST_TEXT,
         strip=False,
         help_text=_("Copy the cells in your spreadsheet, with the row of their names, and paste them here."),
-        widget=TextBox({"rows": 8, "class": "in mono sheet", **PLAIN}),
+        widget=TextBox({"rows": 8, "class": "in mono pasted", **PLAIN}),
     )
     file = forms.FileField(
         label=_("Or a file"),
@@ -168,7 +168,7 @@ class GridForm(ListForm):
         return cleaned
 
 
-class DownloadForm(StudioForm):
+class ListDownloadForm(StudioForm):
     """How the files of a list's zip are named."""
 
     template = forms.CharField(
@@ -187,7 +187,7 @@ class DownloadForm(StudioForm):
         return template
 
 
-class SettingsForm(StudioFields, ListModelForm):
+class ListSettingsForm(StudioFields, ListModelForm):
     """What of a draft can be changed: its name, who sees it, and whether its prompts choose."""
 
     class Meta:

@@ -110,7 +110,8 @@ class Planner:
         by_name: dict[str, list[Planned]] = {}
         for each in planned:
             if not each.row.is_left_out and "name" not in each.problems:
-                by_name.setdefault(names.same(each.name), []).append(each)
+                for name in file_names(each.name, each.order.count if each.order else 1):
+                    by_name.setdefault(names.same(name), []).append(each)
         for group in by_name.values():
             for each in group if len(group) > 1 else ():
                 other = next(one for one in group if one is not each)
@@ -146,6 +147,11 @@ def file_name(row: ListRow) -> str:
         return re.sub(r"\.(?:png|webp|jpe?g)$", "", name, flags=re.IGNORECASE)
     subject = names.cut(re.split(r"[,.;:\n，。；、{]", row.cells.get("prompt", ""))[0], 60)
     return names.clean(f"{row.number:04d} {subject}".strip())
+
+
+def file_names(stem: str, pictures: int) -> list[str]:
+    """The names of the files of a row with so many pictures, without ending."""
+    return [stem] if pictures == 1 else [f"{stem}-{number}" for number in range(1, pictures + 1)]
 
 
 def _check_name(stem: str, problems: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Sum
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from generation.lists import drafts, feeding, results, sheets
-from generation.lists.forms import DownloadForm
+from generation.lists.forms import ListDownloadForm
 from generation.lists.models import ListRow, OrderList
 from generation.lists.planning import Planned, Planner
 from generation.lists.reading import columns
@@ -27,7 +28,7 @@ from generation.selecting import names
 from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame, publisher
-from stylestudio.people.access import StudioRequest, changeable, may_change, visible
+from stylestudio.people.access import StudioRequest, changeable, may_change, visible, whole_number
 
 PAGE = 120  # rows on a page of the contact sheet
 _CELL = re.compile(r"cell-(\d{1,18})-(\w{1,64})")
@@ -77,16 +78,21 @@ def _shown(request: StudioRequest, found: OrderList) -> dict[str, Any]:
     """What came of the rows of a page; of a grid all are on one."""
     rows = found.rows.filter(is_left_out=False)
     pages = Paginator(rows, PAGE)
-    if found.axes:
-        return {"list": found, "blocks": _blocks(request, found), "axes": _axes(found)}
-    shown = pages.get_page(request.GET.get("page", "1"))
-    return {
+    context = {
         "list": found,
-        "page": shown,
-        "results": results.of_rows(found, list(shown), request.user),
         "left_out": found.rows.filter(is_left_out=True).count(),
         "failed": _failed(request, found),
     }
+    if found.axes:
+        labels = [value for _title, values in _axes(found) for value in values]
+        context |= {"blocks": _blocks(request, found), "axes": _axes(found)}
+    else:
+        shown = pages.get_page(request.GET.get("page", "1"))
+        made = results.of_rows(found, list(shown), request.user)
+        labels = [each.name for each in made]
+        pictures = rows.aggregate(sum=Sum("pictures"))["sum"] or 0
+        context |= {"page": shown, "results": made, "parts": range(1, max(1, -(-pictures // sheets.PART)) + 1)}
+    return context | {"is_numbered": sheets.undrawable(labels)}
 
 
 def _failed(request: StudioRequest, found: OrderList) -> list[results.Result]:
@@ -146,16 +152,19 @@ def sheet(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _contact_sheet(request: StudioRequest, found: OrderList) -> bytes:
+    """Those of ?part=, from 1."""
+    part = whole_number(request.GET.get("part", "1"))
     rows = list(found.rows.filter(is_left_out=False))
     shots = [shot for each in results.of_rows(found, rows, request.user) for shot in each.shots if shot.picture]
-    return sheets.contact(shots)
+    begin = (part - 1) * sheets.PART
+    return sheets.contact(shots[begin : begin + sheets.PART], begin + 1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def download(request: StudioRequest, pk: int) -> HttpResponseBase:
     """All pictures as a zip, named by a template."""
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    form = DownloadForm(request.POST or None)
+    form = ListDownloadForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         files = results.files(
             found, request.user, form.cleaned_data["template"], has_sidecars=form.cleaned_data["sidecars"]
@@ -167,10 +176,10 @@ def download(request: StudioRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
-def row(request: StudioRequest, pk: int, number: int) -> HttpResponse:
+def one_row(request: StudioRequest, pk: int, row: int) -> HttpResponse:
     """One row of an ordered list: a change makes it alone, again."""
     found = changeable(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    chosen = get_object_or_404(found.rows, pk=number)
+    chosen = get_object_or_404(found.rows, pk=row)
     if not found.ordered_at:
         return redirect(found)
     used = drafts.used_columns(found)
@@ -231,7 +240,8 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
-    run = OrderList.objects.get(pk=found.pk).run
+    found.refresh_from_db()
+    run = found.runs.select_related("owner").first()
     if request.htmx and run:
         return HttpResponse("".join(publisher.fragments(run, (request.LANGUAGE_CODE,)).values()))
     return redirect(found)
@@ -241,7 +251,7 @@ urlpatterns = [
     path("lists/<int:pk>/results/", shown, name="list-results"),
     path("lists/<int:pk>/sheet/", sheet, name="list-sheet"),
     path("lists/<int:pk>/zip/", download, name="list-zip"),
-    path("lists/<int:pk>/rows/<int:number>/", row, name="list-row"),
+    path("lists/<int:pk>/rows/<int:row>/", one_row, name="list-row"),
     path("lists/<int:pk>/retry/", retry, name="list-retry"),
     path("lists/<int:pk>/pause/", pause, name="list-pause"),
     path("lists/<int:pk>/cancel/", cancel, name="list-cancel"),

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db.models import F
 
 from generation.lists.models import ListRow, OrderList, RowTask
-from generation.lists.planning import file_name
+from generation.lists.planning import file_name, file_names
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.selecting import names, sidecars, zips
 from stylestudio.jobs.kinds import Status
@@ -82,9 +82,8 @@ def _result(row: ListRow, tasks: Sequence[GenerationTask], pictures: Any, wrong:
     for task in tasks:
         for picture in pictures[task.pk]:
             by_place[first.index(picture.seed) if picture.seed in first else len(by_place)] = picture
-    for place in range(max(row.pictures, len(by_place))):
-        tail = f"-{place + 1}" if row.pictures > 1 else ""
-        result.shots.append(Shot(f"{result.name}{tail}", by_place.get(place)))
+    found = file_names(result.name, max(row.pictures, len(by_place)))
+    result.shots = [Shot(name, by_place.get(place)) for place, name in enumerate(found)]
     return result
 
 

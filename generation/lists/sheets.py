@@ -147,6 +147,9 @@ def grid(axes: Sequence[tuple[str, Sequence[str]]], blocks: Sequence[Mapping[str
         if title:
             _label(draw, (GAP, y), f"{axes[2][0]}: {block['title']}", z + 1, width - GAP, size)
             y += title
+        corner = f"{axes[1][0]} / {axes[0][0]}" if side else ""
+        if corner and not undrawable([corner]):
+            _label(draw, (GAP, y), corner, 0, side - GAP, size)
         for x, name in enumerate(across):
             _label(draw, (side + GAP + x * (cell + GAP), y), name, x + 1, cell, size)
         y += head

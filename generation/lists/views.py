@@ -16,8 +16,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from generation.lists import drafts, result_views, word_views
-from generation.lists.forms import GridForm, ListForm, NewListForm, SettingsForm
-from generation.lists.models import ListRow, OrderList
+from generation.lists.forms import GridForm, ListForm, ListSettingsForm, NewListForm
+from generation.lists.models import OrderList
 from generation.lists.reading import columns, examples
 from generation.lists.reading.tables import BadTable
 from stylestudio.jobs.presses import once
@@ -106,7 +106,8 @@ def one(request: StudioRequest, pk: int) -> HttpResponse:
 def _naming(request: StudioRequest, found: OrderList, trouble: str = "") -> HttpResponse:
     rows = found.table["rows"]
     width = max(len(row) for row in rows)
-    guesses = [columns.known(rows[0][at]) if at < len(rows[0]) else "" for at in range(width)]
+    known = columns.known(rows[0])
+    guesses = [known[at] if at < len(known) else "" for at in range(width)]
     context = {
         "list": found,
         "columns": [
@@ -177,7 +178,7 @@ def save_rows(request: StudioRequest, pk: int) -> HttpResponse:
     """Store what was typed into rows of a draft."""
     found = _open_draft(request, pk)
     typed = result_views.typed(request.POST)
-    number = sum(drafts.change(row, typed[row.pk]) for row in ListRow.objects.filter(order_list=found, pk__in=typed))
+    number = sum(drafts.change(row, typed[row.pk]) for row in found.rows.filter(pk__in=typed))
     said = ngettext("%(number)d row is changed.", "%(number)d rows are changed.", number)
     messages.success(request, said % {"number": number} if number else _("Nothing was changed."))
     return redirect(found)
@@ -187,11 +188,12 @@ def save_rows(request: StudioRequest, pk: int) -> HttpResponse:
 def settings(request: StudioRequest, pk: int) -> HttpResponse:
     """Name of a list, who sees it, and while it is a draft whether its prompts choose."""
     found = changeable(OrderList.objects.all(), request.user, pk=pk)
-    form = SettingsForm(request.POST or None, instance=found)
+    name = found.name
+    form = ListSettingsForm(request.POST or None, instance=found)
     if request.method == "POST" and form.is_valid():
         form.save()
         return redirect(found)
-    context = {"form": form, "list": found, "name": OrderList.objects.get(pk=pk).name}
+    context = {"form": form, "list": found, "name": name}
     return render(request, "generation/lists/settings.html", context, status=422 if form.is_bound else 200)
 
 

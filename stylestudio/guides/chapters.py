@@ -25,6 +25,22 @@ FOR_OWNERS = ("operators", "reference")
 ABOUT = {
     "generation:gallery": "artists/gallery",
     "generation:picture": "artists/gallery",
+    **dict.fromkeys(
+        (
+            f"generation:{page}"
+            for page in (
+                "lists",
+                "list",
+                "list-new",
+                "list-grid",
+                "list-row",
+                "list-settings",
+                "list-zip",
+                "word-lists",
+            )
+        ),
+        "artists/lists",
+    ),
     **dict.fromkeys(("generation:recipes", "generation:recipe-add", "generation:recipe"), "curators/recipes"),
     "generation": "artists/pictures",
     "styles:style": "artists/styles",

@@ -20,6 +20,15 @@ from generation.derivations.steps.catalogue import STEPS
 from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
+from generation.lists.forms import (
+    GridForm,
+    ListDownloadForm,
+    ListForm,
+    ListSettingsForm,
+    NewListForm,
+    WordsForm,
+)
+from generation.lists.models import OrderList
 from generation.ordering.forms import OrderForm
 from generation.recipes.own import building
 from generation.recipes.own.looking import Workflow
@@ -50,7 +59,7 @@ pytestmark = pytest.mark.django_db
 
 PROJECT = ("stylestudio.", "styles.", "generation.", "training.")
 ADMINS = (".admin",)  # drawn by Django's admin
-ABSTRACT = {StudioForm, OneSentence}
+ABSTRACT = {StudioForm, OneSentence, ListForm}
 IN_A_BAR = "its fields stand in a bar, named by an aria-label: the server takes them from the address or by name"
 UNDRAWN = {
     StartForm: "a script sends it, and no page shows it",
@@ -198,6 +207,19 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     StarsForm: lambda ada: Case(lambda data: StarsForm(data, user=ada), {"stars": "3"}),
     FinishForm: lambda ada: Case(lambda data: FinishForm(data, user=ada), {"preset": "icon"}),
     ExportPresetForm: export_preset,
+    NewListForm: lambda ada: Case(
+        lambda data: NewListForm(data, user=ada),
+        {"name": "A", "table": "a fox", "shape": "1:1", "visibility": "team"},
+    ),
+    GridForm: lambda ada: Case(
+        lambda data: GridForm(data, user=ada),
+        {"name": "A", "x": "prompt", "x_values": "a fox", "shape": "1:1", "visibility": "team"},
+    ),
+    ListDownloadForm: lambda _ada: Case(ListDownloadForm, {"template": "{name}"}),
+    ListSettingsForm: lambda ada: Case(
+        lambda data: ListSettingsForm(data, instance=OrderList(owner=ada)), {"name": "A", "visibility": "team"}
+    ),
+    WordsForm: lambda ada: Case(lambda data: WordsForm(data, user=ada), {"name": "metals", "words": "iron"}),
     DownloadForm: lambda ada: Case(lambda data: DownloadForm(data, user=ada), {"template": "{seed}"}),
     IntoForm: into,
     BulkForm: lambda _ada: Case(BulkForm, {}),
@@ -278,7 +300,7 @@ def test_what_is_said_of_a_field_is_tied_to_it(kind: type[forms.BaseForm], ada: 
 
 def text(field: forms.BoundField, length: int) -> str:
     """A text of this length that a field takes."""
-    ending = "{seed}" if isinstance(field.form, DownloadForm) else ENDINGS.get(field.name, "")
+    ending = "{seed}" if isinstance(field.form, DownloadForm | ListDownloadForm) else ENDINGS.get(field.name, "")
     return f"{'a' * (length - len(ending))}{ending}"
 
 

@@ -28,9 +28,10 @@ pytestmark = pytest.mark.django_db
 
 def test_every_address_is_in_this_table() -> None:
     assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
-        "found-loras", "board-new", "board-edit", "board-choose", "read-picture", "takeovers", "engine-history",
-        "recipe", "recipe-add", "trash-all", "export-preset",
-    }  # which take both: see test_unclaimed_loras and the rooms that have them  # fmt: skip
+        "board-choose", "board-edit", "board-new", "engine-history", "export-preset", "found-loras", "list-grid",
+        "list-new", "list-row", "list-settings", "list-zip", "read-picture", "recipe", "recipe-add", "takeovers",
+        "trash-all", "word-list", "word-list-new",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))

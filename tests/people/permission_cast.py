@@ -16,6 +16,9 @@ from generation.engines.models import Engine
 from generation.gallery.models import SavedFilter
 from generation.keeping import boards, marks
 from generation.keeping.models import Board
+from generation.lists import drafts
+from generation.lists.models import OrderList, WordList
+from generation.lists.reading.tables import read_text
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -66,6 +69,7 @@ class Cast:
         self._pictures()
         self._kept()
         self._selected()
+        self._lists()
         self._datasets()
         self._trainings()
         self.own_draft = drafting.add(as_file(fourteen()), "portrait.json", self.users["curator"])
@@ -127,6 +131,14 @@ class Cast:
         self.takeover: TakeOver = TakeOver.objects.create(owner=self.users["owner"], source=source, source_name="old")
         self.takeover.cancel()
 
+    def _lists(self) -> None:
+        table = read_text("a fox\t7\nan owl\t8")
+        self.list_draft = drafts.begin(self.maker, table, name="Draft")
+        self.order_list = drafts.begin(self.maker, read_text("name\tprompt\na\ta fox"), name="Icons")
+        self.list_row = self.order_list.rows.get()
+        drafts.order(self.order_list).cancel()
+        self.word_list = WordList.objects.create(name="metals", words="iron")
+
     def _datasets(self) -> None:
         self.dataset = Dataset.objects.create(name="Hills", owner=self.maker)
         self.image = DatasetImage(
@@ -166,5 +178,5 @@ class Cast:
 
     def make_private(self) -> None:
         """From here on only its maker and owners of the studio may know of anything that can be private."""
-        for model in (GenerationTask, Board, Dataset, DatasetJob, TrainingJob):
+        for model in (GenerationTask, Board, OrderList, Dataset, DatasetJob, TrainingJob):
             model._base_manager.update(visibility=Visibility.PRIVATE)

@@ -44,6 +44,8 @@ WORKSHOPS = {
     "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
     "generation.keeping.marks": "what the team thinks is counted over everybody's",
     "generation.keeping.models": "a board is locked whoever sees it",
+    "generation.lists.drafts": "is given a list that its caller may change",
+    "generation.lists.feeding": WORKER,
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
@@ -281,7 +283,8 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "Derivation", "ExportPreset", "GeneratedImage", "GenerationTask", "LoraImport",
-        "Mark", "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
-        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "DatasetJob", "DatasetSnapshot", "Derivation", "ExportPreset", "GeneratedImage", "GenerationTask", "ListRow",
+        "ListRun", "LoraImport", "Mark", "OrderList", "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter",
+        "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "WordList",
     }  # fmt: skip

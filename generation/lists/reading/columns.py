@@ -52,28 +52,27 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 _MARKS = re.compile(r"[\s_\-:：*.()（）\[\]]+")
 
 
-def known(header: str) -> str:
-    """The column of this header, such as prompt or steps; IGNORED if it is none that a list knows."""
-    return _known().get(_folded(header), IGNORED)
+def known(row: Iterable[str]) -> list[str]:
+    """What each cell of a row would be as the name of a column: prompt, steps, …; IGNORED if a list knows none."""
+    names = _known()
+    return [names.get(_folded(cell), IGNORED) if cell else IGNORED for cell in row]
 
 
 def count_known(row: Iterable[str]) -> int:
     """How many cells of a row are names of columns."""
-    return len({column for cell in row if (column := known(cell))})
+    return len({column for column in known(row) if column})
 
 
 def is_header(row: Sequence[str]) -> bool:
     """Whether a row names columns: most of its cells do, or one does that every list has."""
-    found = {known(cell) for cell in row if cell}
-    named = found - {IGNORED}
-    return "prompt" in named or (bool(named) and 2 * len(named) >= sum(bool(cell) for cell in row))
+    found = {column for column in known(row) if column}
+    return "prompt" in found or (bool(found) and 2 * len(found) >= sum(bool(cell) for cell in row))
 
 
 def of_header(row: Sequence[str]) -> list[str]:
     """What each column is. A column that a table has twice counts once, where it comes first."""
     found: list[str] = []
-    for cell in row:
-        column = known(cell)
+    for column in known(row):
         found.append(IGNORED if column in found else column)
     return found
 

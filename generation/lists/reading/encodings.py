@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 SAMPLE = 200_000  # bytes that tell it
 MOSTLY = 0.6
+_FOUR = re.compile(rb"[\x81-\xfe][0-9][\x81-\xfe][0-9]")
 
 
 def decode(data: bytes) -> str:
@@ -45,6 +47,9 @@ def _is_chinese(data: bytes) -> bool:
             at += 1
             continue
         follows = data[at + 1] if at + 1 < len(data) else 0
+        if 0x30 <= follows <= 0x39 and _FOUR.match(data, at):  # what GBK has not: other letters, emoji
+            high, paired, at = high + 4, paired + 4, at + 4
+            continue
         if (0xB0 <= data[at] <= 0xD7 or 0xA1 <= data[at] <= 0xA3) and follows >= 0xA1:
             high, paired, at = high + 2, paired + 2, at + 2
         elif 0x81 <= data[at] <= 0xFE and follows >= 0x40:  # a rarer character, or a letter before another

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from generation.lists.reading import columns, encodings, workbooks
 from generation.lists.reading.workbooks import MOST_COLUMNS, MOST_ROWS, BadTable
 
-__all__ = ["MOST_CELL", "BadTable", "Table", "read_file", "read_text"]
+__all__ = ["MOST_CELL", "MOST_ROWS", "BadTable", "Table", "read_file", "read_text"]
 
 MOST_CELL = 10_000  # characters
 TAB, SEPARATORS = "\t", ("\t", ";", ",")
@@ -48,7 +48,10 @@ def read_file(name: str, data: bytes) -> Table:
         return _whole(sheet.rows, sheet.remarks)
     if data[:4] == b"%PDF" or ending in (".pdf", ".png", ".jpg", ".jpeg", ".doc", ".docx"):
         raise BadTable(_("This is no table. Choose a CSV, TSV or XLSX file."))
-    return read_text(encodings.decode(data))
+    text = encodings.decode(data)
+    if text.lstrip("\ufeff\r\n\t ")[:14].lower().startswith(("<?xml", "<!doctype", "<html", "{\\rtf")):
+        raise BadTable(_("This is no table. Choose a CSV, TSV or XLSX file."))
+    return read_text(text)
 
 
 def read_text(text: str) -> Table:

@@ -29,6 +29,7 @@ NAMED = 5  # cells that a sentence names
 _TAG = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".emf", ".wmf", ".webp", ".bin", ".tif", ".tiff", ".bmp")
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _AREA = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})")
 
 
@@ -107,7 +108,14 @@ def _rows(page: Any, hidden: set[int]) -> Iterator[tuple[int, list[str]]]:
             words = _("This table has more than %(most)d rows. Split it into several.")
             raise BadTable(words % {"most": MOST_ROWS})
         if number not in hidden:
-            yield number, [shown(cell.value, getattr(cell, "number_format", "") or "") for cell in cells]
+            yield number, [_text(cell) for cell in cells]
+
+
+def _text(cell: Any) -> str:
+    """What a cell shows. A sign that XML has not stands in a text as _x000D_, and such a word as _x005F_x000D_."""
+    if isinstance(cell.value, str):
+        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), cell.value) if "_x" in cell.value else cell.value
+    return shown(cell.value, getattr(cell, "number_format", "") or "")
 
 
 def _beside(data: bytes, page: Any) -> _Beside:
