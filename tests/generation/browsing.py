@@ -34,13 +34,14 @@ VALID = {
 }
 GET_ONLY = {
     "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "face", "gallery", "gallery-counts",
-    "gallery-news", "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download",
+    "gallery-news", "gallery-page", "job", "job-card", "job-mask", "live", "marks", "other-styles", "picture", "picture-download",
     "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar", "selection-name",
     "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
     "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear", "draft-restore",
+    "edit-compose",
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
     "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive", "recipe-discard",
     "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry", "retry-smaller",
@@ -50,8 +51,8 @@ POST_ONLY = {
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
-    "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations",
-    "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
+    "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "edit", "edit-compose", "fetch-again", "job",
+    "job-card", "job-mask", "job-variations", "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
     "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators

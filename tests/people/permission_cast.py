@@ -15,6 +15,7 @@ from generation.engines.models import Engine
 from generation.gallery.models import SavedFilter
 from generation.keeping import boards, marks
 from generation.keeping.models import Board
+from generation.masks import models as masks
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -109,6 +110,8 @@ class Cast:
         self.picture.file.save("a.png", ContentFile(png()), save=False)
         self.picture.thumbnail.save("a.webp", ContentFile(png()), save=False)
         self.picture.save()
+        mask = masks.keep(bytes(64 * 48), 64, 48)
+        self.edit = masks.Edit.objects.create(task=self.task, source=self.picture, mask=mask, sent_mask=mask)
         self.trash_order = TrashOrder.objects.create(
             action=TrashOrder.Action.RESTORE, owner=self.maker, asked_by=self.maker, pictures=0
         )

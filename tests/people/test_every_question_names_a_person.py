@@ -44,6 +44,7 @@ WORKSHOPS = {
     "generation.keeping.marks": "what the team thinks is counted over everybody's",
     "generation.keeping.models": "a board is locked whoever sees it",
     "generation.making": WORKER,
+    "generation.masks.models": "is given a task that its caller may see, or says of pictures that they are in use",
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
     "generation.pictures.upkeep.entries": WORKER,
