@@ -75,7 +75,10 @@ def compose(request: StudioRequest, pk: int) -> HttpResponse:
 @require_GET
 def mask(request: StudioRequest, pk: int) -> FileResponse:
     """The mask of a job, as large as its pictures: white was made anew."""
-    found = visible(Edit.objects.select_related("mask"), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
+    found = Edit.objects.visible_to(request.user).select_related("mask").filter(task=task).first()
+    if found is None:
+        raise Http404(_("This job edits nothing."))
     try:
         return FileResponse(found.mask.file.open("rb"), content_type="image/png")
     except FileNotFoundError as error:
@@ -84,8 +87,7 @@ def mask(request: StudioRequest, pk: int) -> FileResponse:
 
 def _source(request: StudioRequest, pk: int) -> GeneratedImage:
     """The picture, also one in the trash: what was typed is not lost by that."""
-    pictures = GeneratedImage.everything.select_related("task__owner").filter(emptied_at=None)
-    return visible(pictures, request.user, pk=pk)
+    return visible(GeneratedImage.everything.select_related("task__owner").filter(emptied_at=None), request.user, pk=pk)
 
 
 def _of(source: GeneratedImage) -> dict[str, Any]:

@@ -395,7 +395,7 @@ def _edited(request: StudioRequest) -> str:
     """The address of the editor if ?picture= or ?task= names an edit, whose settings belong there; "" if not."""
     tasks = GenerationTask.everything.visible_to(request.user).filter(mode=GenerationTask.Mode.IMAGE)
     if number := request.GET.get("picture"):
-        tasks = tasks.filter(pictures__in=GeneratedImage.with_previews.filter(pk=whole_number(number)))
+        tasks = tasks.filter(pictures=whole_number(number))
     elif number := request.GET.get("task"):
         tasks = tasks.filter(pk=whole_number(number))
     else:

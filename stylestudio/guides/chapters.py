@@ -25,6 +25,7 @@ FOR_OWNERS = ("operators", "reference")
 ABOUT = {
     "generation:gallery": "artists/gallery",
     "generation:picture": "artists/gallery",
+    "generation:edit": "artists/editing",
     **dict.fromkeys(("generation:recipes", "generation:recipe-add", "generation:recipe"), "curators/recipes"),
     "generation": "artists/pictures",
     "styles:style": "artists/styles",

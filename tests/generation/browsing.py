@@ -34,9 +34,10 @@ VALID = {
 }
 GET_ONLY = {
     "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "face", "gallery", "gallery-counts",
-    "gallery-news", "gallery-page", "job", "job-card", "job-mask", "live", "marks", "other-styles", "picture", "picture-download",
-    "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar", "selection-name",
-    "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
+    "gallery-news", "gallery-page", "job", "job-card", "job-mask", "live", "marks", "other-styles", "picture",
+    "picture-download", "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar",
+    "selection-name", "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines",
+    "version-faces",
 }  # fmt: skip
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
@@ -52,7 +53,8 @@ POST_ONLY = {
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
     "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "edit", "edit-compose", "fetch-again", "job",
-    "job-card", "job-mask", "job-variations", "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
+    "job-card", "job-mask", "job-variations", "mark",
+    "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
     "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators

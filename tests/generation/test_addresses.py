@@ -30,7 +30,7 @@ def test_every_address_is_in_this_table() -> None:
     assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
         "found-loras", "board-new", "board-edit", "board-choose", "read-picture", "takeovers", "engine-history",
         "recipe", "recipe-add", "trash-all", "edit",
-    }  # which take both: see test_unclaimed_loras, editing, keeping, ordering, takeover, trash and workflows  # fmt: skip
+    }  # which take both: test_unclaimed_loras, editing, keeping, ordering, takeover, trash, workflows  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))

@@ -277,7 +277,7 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "PictureCount",
-        "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
-        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "DatasetJob", "DatasetSnapshot", "Edit", "GeneratedImage", "GenerationTask", "LoraImport", "Mark",
+        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
+        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
     }  # fmt: skip

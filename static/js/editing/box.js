@@ -33,7 +33,7 @@ export function boxes(desk, mask, tools) {
     if (by && !erases) mask.feather(by);
     for (const part of parts) field(part).value = "";
     show();
-    tools.changed();
+    tools.touched();
   };
 
   document.addEventListener("input", ({ target }) => target.matches("[data-box] input") && show());

@@ -28,7 +28,7 @@ async function begin(desk) {
     button("redo").disabled = !mask.canRedo();
     const share = Math.round(mask.share() * 1000) / 10;
     const isLarger = SIDES.some((side) => view.margins()[side]), otherwise = isLarger ? "added" : "nothing";
-    tell(share ? says.dataset.marked.replace("%1", share) : says.dataset[otherwise]);
+    tell(share ? says.dataset.marked.replace("%1", `${share} %`) : says.dataset[otherwise]);
     return share > 0;
   };
   // The file that the form sends, and that a reload finds.
@@ -47,7 +47,7 @@ async function begin(desk) {
     name: () => name,
     size: () => Number(brush.value),
     isHeld: () => isHeld,
-    changed() {
+    touched() {
       isUnsent = true;
       clearTimeout(waiting);
       waiting = setTimeout(settle, SOON);
@@ -96,7 +96,7 @@ async function begin(desk) {
       desk.classList.toggle("moves", name === "hand");
     } else if (pressed) {
       acts[pressed.dataset.act]();
-      if (!["in", "out", "fit", "smaller", "larger", "by-arrows"].includes(pressed.dataset.act)) tools.changed();
+      if (!["in", "out", "fit", "smaller", "larger", "by-arrows"].includes(pressed.dataset.act)) tools.touched();
     }
   });
   document.addEventListener("keydown", (event) => {

@@ -11,7 +11,7 @@ export function grows(desk, view, tools) {
   const sides = () => Object.fromEntries(["left", "top", "right", "bottom"].map((side) => [side, length(side)]));
   const take = () => {
     view.grow(sides());
-    tools.changed();
+    tools.touched();
   };
 
   let held;

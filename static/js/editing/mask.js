@@ -30,7 +30,8 @@ export const maskOn = (canvas) => {
     remember() {
       past.push(entry());
       future.length = 0;
-      while (past.length > Math.max(2, Math.min(MOST_ENTRIES, MOST_BYTES / (canvas.width * canvas.height)))) past.shift();
+      const room = Math.min(MOST_ENTRIES, MOST_BYTES / (canvas.width * canvas.height));
+      while (past.length > Math.max(2, room)) past.shift();
     },
     forget: () => past.length && recall(past.pop()),
     undo() {

@@ -1,4 +1,5 @@
-// Painting on the editor's mask: mouse, pen with pressure, fingers. Two fingers, the wheel and the hand move the picture.
+// Painting on the editor's mask: mouse, pen with pressure, fingers.
+// Two fingers, the wheel and the hand move the picture.
 
 const LEAST_PRESSED = 0.25; // of the brush's width, under a pen that hardly touches
 const ERASER = 32; // the end of a pen
@@ -58,7 +59,7 @@ export function paint(desk, mask, view, tools) {
       fingers.delete(event.pointerId);
       if (stroke?.pointer === event.pointerId) {
         stroke = undefined;
-        tools.changed();
+        tools.touched();
       }
       hold = undefined;
     });

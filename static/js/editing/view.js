@@ -27,7 +27,8 @@ export const viewOf = (desk, mask, { width, height }) => {
     // Larger or smaller around a point of the window, the middle if there is none.
     scale(by, point) {
       const room = desk.getBoundingClientRect(), before = zoom;
-      const x = point ? point.clientX - room.left : room.width / 2, y = point ? point.clientY - room.top : room.height / 2;
+      const x = point ? point.clientX - room.left : room.width / 2;
+      const y = point ? point.clientY - room.top : room.height / 2;
       zoom = Math.min(MOST, Math.max(LEAST, zoom * by));
       across = x - ((x - across) * zoom) / before;
       down = y - ((y - down) * zoom) / before;

@@ -192,5 +192,5 @@ def test_the_file_of_a_mask_that_is_gone_is_not_there(her: Client, ada: User, so
     mask = reverse("generation:job-mask", args=[task.pk])
     with Image.open(io.BytesIO(b"".join(her.get(mask)))) as shown:
         assert shown.size == SIZE
-    task.edit.mask.file.storage.delete(task.edit.mask.file.name)
+    task.edit.mask.file.storage.delete(str(task.edit.mask.file.name))
     assert her.get(mask).status_code == 404
