@@ -16,7 +16,7 @@ html_copy_source = False
 templates_path: list[str] = []
 
 # The order of the pages. It is here rather than in the pages because a forge would show Sphinx's directive as code.
-ARTISTS = ("pictures", "prompts", "styles", "lists", "gallery", "finishing")
+ARTISTS = ("pictures", "prompts", "styles", "lists", "gallery", "editing", "finishing")
 CURATORS = ("styles", "datasets", "captions", "training", "recipes", "people")
 OPERATORS = ("install", "engines", "sizes", "proxy", "machines", "data", "taking-over", "terminal", "troubles")
 REFERENCE = ("settings", "commands", "scripts", "recipes", "comfyui")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.derivations import views as derivation_views
+from generation.editing import views as editing_views
 from generation.engines import views as engine_views
 from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
@@ -68,6 +69,7 @@ urlpatterns = [
     path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
     path("gallery/compare/", comparing.compare, name="compare"),
     *selecting_views.urlpatterns,
+    *editing_views.urlpatterns,
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),

@@ -21,7 +21,8 @@ from generation.gallery.forms import SearchForm, saved_menu
 from generation.gallery.walking import Place
 from generation.gallery.wanted import sentence
 from generation.keeping import choosing, mark_views, marks
-from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
+from generation.masks.models import Edit
+from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
 from generation.pictures.upkeep import facts
@@ -169,6 +170,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "back_title": way.title,
         "compare_with": _beside(found, film),
         "shape": shape_name(found.width, found.height),
+        "edited": _edited(request, task),
         "seconds": _seconds(found),
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
@@ -180,6 +182,14 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
+
+
+def _edited(request: StudioRequest, task: GenerationTask) -> Edit | None:
+    """What the task edits; None if it edits nothing."""
+    if task.mode != GenerationTask.Mode.IMAGE:
+        return None
+    rows = Edit.objects.visible_to(request.user).filter(task=task)
+    return rows.select_related("source", "mask").first()
 
 
 def _beside(picture: GeneratedImage, film: wall.Film) -> GeneratedImage | None:

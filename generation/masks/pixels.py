@@ -71,13 +71,14 @@ def feathered(mask: Image.Image, pixels: int) -> Image.Image:
     return ImageChops.lighter(mask, soft)
 
 
-def with_margins(mask: Image.Image, margins: Box) -> Image.Image:
-    """The mask with all that was added around the picture in it."""
+def with_margins(mask: Image.Image, margins: Box, seam: int = 0) -> Image.Image:
+    """The mask with all that was added around the picture in it, and what fades over `seam` pixels of its edges."""
+    if not any(margins):
+        return mask
     left, top, right, bottom = margins
-    made = Image.new("L", mask.size, 255)
-    inner = (left, top, mask.width - right, mask.height - bottom)
-    made.paste(mask.crop(inner), inner)
-    return made
+    added = Image.new("L", mask.size, 255)
+    added.paste(0, (left, top, mask.width - right, mask.height - bottom))
+    return ImageChops.lighter(mask, feathered(added, seam))
 
 
 def sent(mask: Image.Image, box: Box, size: Size) -> Image.Image:

@@ -96,6 +96,7 @@ class OrderForm(StudioForm):
     """The order. `picked` reads the styles of the mix, because their fields are named after style numbers."""
 
     joint, hint = "-", "hint"
+    compose_url = reverse_lazy("generation:compose")  # what answers changes of it
 
     mode = forms.ChoiceField(
         label=gettext_lazy("Mode"),
@@ -178,6 +179,11 @@ class OrderForm(StudioForm):
         cast(ShapePicker, self.fields["shape"].widget).typed = size_text(*self._typed) if self._typed else ""
 
     @property
+    def graph(self) -> str:
+        """The graph of the recipe that would make its pictures."""
+        return str(self["mode"].value())
+
+    @property
     def _typed(self) -> tuple[int, int] | None:
         """Width and height as they were typed; None unless both are whole numbers."""
         width, height = (row_number(str(self[name].value())) for name in ("width", "height"))
@@ -233,6 +239,11 @@ class OrderForm(StudioForm):
         data = self.cleaned_data
         known = next((shape for shape in SHAPES if shape.value == data["shape"]), None)
         width, height = (known.width, known.height) if known else (data["width"], data["height"])
+        return self.order_for(width, height, reference=data["picture"])
+
+    def order_for(self, width: int, height: int, **more: Any) -> Order:
+        """The order of a valid form for pictures of this size, in pixels."""
+        data = self.cleaned_data
         asked = self.made_by.defaults | {name: data[name] for name in self.made_by.fields if data[name] is not None}
         return Order(
             prompt=data["prompt"] or str(self.made_by.title),  # a recipe that takes no words has its own name as them
@@ -242,9 +253,9 @@ class OrderForm(StudioForm):
             height=height,
             count=data["count"],
             seed=data["seed"],
-            reference=data["picture"],
             mix=tuple(self.mix),
             frame=Frame(data["before"], data["after"], data["preset"]),
+            **more,
         )
 
 
@@ -363,3 +374,60 @@ def explain(form: OrderForm, task: GenerationTask) -> None:
     """
     if task.error_field in form.fields and not form.errors:
         say(form, task.error_field, task.error or task.explanation)
+
+
+def press(data: QueryDict, user: User) -> None:
+    """Apply the pressed button: a chip off or on, a style out or moved, a preset, no reference, its shape, sides
+    swapped, a new seed.
+    """
+    if pair := data.get("drop"):
+        data.appendlist("off", pair)
+    if pair := data.get("add"):
+        data.setlist("off", [one for one in data.getlist("off") if one != pair])
+    if pk := data.get("without"):
+        data.setlist("style", [one for one in data.getlist("style") if one != pk])
+    for name, step in (("up", -1), ("down", 1)):
+        if pk := data.get(name):
+            data.setlist("order", _moved(data, pk, step))
+    if pk := data.get("use_preset"):
+        _fill(data, preset_named(pk, user, data.get("recipe", "")))
+    if "drop_preset" in data:
+        _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
+    if "clear_reference" in data:
+        data["reference_id"] = ""
+    if "dice" in data:
+        data["seed"] = str(random_seed())
+    _press_size(data, user)
+
+
+def _press_size(data: QueryDict, user: User) -> None:
+    """Take the shape of the reference, or swap the sides."""
+    if "own_shape" in data:
+        found = of_ticket(data.get("reference_id", ""), user)
+        if found:
+            sides = size_values(found.fitting.width, found.fitting.height)
+            _fill(data, {name: str(value) for name, value in sides.items()})
+    if "swap" in data:
+        data["width"], data["height"] = data.get("height", ""), data.get("width", "")
+
+
+def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        data[name] = value
+
+
+def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
+    """The order of the mix with one style moved, stopping at the ends; without styles no longer chosen."""
+    chosen = data.getlist("style")
+    order = [one for one in dict.fromkeys(data.getlist("order")) if one in chosen]
+    if pk in order:
+        place = max(order.index(pk) + step, 0)
+        order.remove(pk)
+        order.insert(place, pk)
+    return order
+
+
+def preset_named(text: str, user: User, recipe: str) -> dict[str, str]:
+    """The form values of this preset; empty if it no longer exists."""
+    preset = Preset.objects.visible_to(user).filter(pk=row_number(text) or 0).first()
+    return preset_values(preset, recipe) if preset else {}

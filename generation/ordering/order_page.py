@@ -119,7 +119,7 @@ def around(form: OrderForm) -> dict[str, Any]:
     """Everything the page shows around the form, for its current values."""
     values = {name: form[name].value() for name in form.fields}
     prompt = str(values["prompt"] or "")
-    reference = references.of_ticket(values["reference_id"], form.user)
+    reference = references.of_ticket(values.get("reference_id"), form.user)
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
@@ -151,7 +151,7 @@ def around(form: OrderForm) -> dict[str, Any]:
                 _whole(values["count"], 1),
                 "x".join(map(str, form.sides or ())),
                 _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
-                str(values["mode"]),
+                form.graph,
             ),
         ),
         **references.shown(reference, form.user),

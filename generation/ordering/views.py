@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
@@ -20,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
+from generation.masks.facts import of_snapshot
 from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, recipe_fields, references
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.variations import on_studio
@@ -43,6 +45,8 @@ RECENT = 20  # jobs in the live column; older ones are in the gallery
 @require_GET
 def studio(request: StudioRequest) -> HttpResponse:
     """The form, filled from the picture, job, style or prompt in the query string, and the live column."""
+    if edited := _edited(request):
+        return redirect(edited)
     values, remarks = _prefill(request)
     form = forms.OrderForm(user=request.user, initial=values)
     if number := request.GET.get("task"):
@@ -98,7 +102,7 @@ def compose(request: StudioRequest) -> HttpResponse:
     data = request.POST.copy()
     before = recipe_fields.shown(data).family
     swapped = recipe_fields.swap(data)
-    _press(data, request.user)
+    forms.press(data, request.user)
     # What is stored from here on, the draft and a chosen file, is nothing that a page remembers.
     with page_memory.remembering():
         return _composed(request, data, before, is_swapped=swapped)
@@ -381,10 +385,24 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
     if number := query.get("preset"):
-        values |= _preset(number, request.user, values.get("recipe", ""))
+        values |= forms.preset_named(number, request.user, values.get("recipe", ""))
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values, remarks
+
+
+def _edited(request: StudioRequest) -> str:
+    """The address of the editor if ?picture= or ?task= names an edit, whose settings belong there; "" if not."""
+    tasks = GenerationTask.everything.visible_to(request.user).filter(mode=GenerationTask.Mode.IMAGE)
+    if number := request.GET.get("picture"):
+        tasks = tasks.filter(pictures=whole_number(number))
+    elif number := request.GET.get("task"):
+        tasks = tasks.filter(pk=whole_number(number))
+    else:
+        return ""
+    task = tasks.first()
+    facts = of_snapshot(task.snapshot) if task else None
+    return f"{reverse('generation:edit', args=[facts.source])}?again={task.pk}" if task and facts else ""
 
 
 def _like(request: StudioRequest, task: GenerationTask, seed: int | None = None) -> tuple[dict[str, Any], list[str]]:
@@ -434,57 +452,6 @@ def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
     return {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(found.pk, request.user)}
 
 
-def _press(data: QueryDict, user: User) -> None:
-    """Apply the pressed button: a chip off or on, a style out or moved, a preset, no reference, its shape, sides
-    swapped, a new seed.
-    """
-    if pair := data.get("drop"):
-        data.appendlist("off", pair)
-    if pair := data.get("add"):
-        data.setlist("off", [one for one in data.getlist("off") if one != pair])
-    if pk := data.get("without"):
-        data.setlist("style", [one for one in data.getlist("style") if one != pk])
-    for name, step in (("up", -1), ("down", 1)):
-        if pk := data.get(name):
-            data.setlist("order", _moved(data, pk, step))
-    if pk := data.get("use_preset"):
-        _fill(data, _preset(pk, user, data.get("recipe", "")))
-    if "drop_preset" in data:
-        _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
-    if "clear_reference" in data:
-        data["reference_id"] = ""
-    if "dice" in data:
-        data["seed"] = str(forms.random_seed())
-    _press_size(data, user)
-
-
-def _press_size(data: QueryDict, user: User) -> None:
-    """Take the shape of the reference, or swap the sides."""
-    if "own_shape" in data:
-        found = references.of_ticket(data.get("reference_id", ""), user)
-        if found:
-            sides = forms.size_values(found.fitting.width, found.fitting.height)
-            _fill(data, {name: str(value) for name, value in sides.items()})
-    if "swap" in data:
-        data["width"], data["height"] = data.get("height", ""), data.get("width", "")
-
-
-def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
-    for name, value in values.items():
-        data[name] = value
-
-
-def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
-    """The order of the mix with one style moved, stopping at the ends; without styles no longer chosen."""
-    chosen = data.getlist("style")
-    order = [one for one in dict.fromkeys(data.getlist("order")) if one in chosen]
-    if pk in order:
-        place = max(order.index(pk) + step, 0)
-        order.remove(pk)
-        order.insert(place, pk)
-    return order
-
-
 def _preset_fields(data: QueryDict) -> dict[str, str]:
     """The form's values under a preset's field names."""
     names = {"name": "preset_name", "prefix": "before", "suffix": "after"}
@@ -492,9 +459,3 @@ def _preset_fields(data: QueryDict) -> dict[str, str]:
     # Its steps are those of the default recipe.
     is_other = registry.named(data.get("recipe", "")).name != registry.DEFAULT
     return values | ({"steps": str(registry.default().defaults["steps"])} if is_other else {})
-
-
-def _preset(text: str, user: User, recipe: str) -> dict[str, str]:
-    """The form values of this preset; empty if it no longer exists."""
-    preset = Preset.objects.visible_to(user).filter(pk=forms.row_number(text) or 0).first()
-    return forms.preset_values(preset, recipe) if preset else {}

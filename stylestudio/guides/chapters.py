@@ -41,6 +41,7 @@ ABOUT = {
         ),
         "artists/lists",
     ),
+    "generation:edit": "artists/editing",
     **dict.fromkeys(("generation:recipes", "generation:recipe-add", "generation:recipe"), "curators/recipes"),
     "generation": "artists/pictures",
     "styles:style": "artists/styles",

@@ -23,6 +23,7 @@ BY_HAND = {
     "_choice.html": (1, ROW),
     "_choose.html": (1, SEARCH),
     "_cover_input.html": (1, WIDGET),
+    "_desk.html": (2, PAGE + "; the size of a brush, and how far a mask grows"),
     "_dropped.html": (2, "a script puts the dropped file there; the server looks at what it is"),
     "_dropped_dialog.html": (1, "a script takes the file from it; the server looks at what it is"),
     "_effect.html": (1, PAGE),
@@ -40,6 +41,7 @@ BY_HAND = {
     "_select.html": (1, SEARCH),
     "_shaping.html": (1, ROW),
     "_style_card.html": (1, ROW),
+    "_style_ticks.html": (1, ROW),
     "_tag_list.html": (1, ROW),
     "_tags.html": (1, SEARCH),
     "_tile_acts.html": (1, ROW),
@@ -73,14 +75,16 @@ def test_a_template_writes_no_input_by_hand_that_is_not_named_here() -> None:
 
 
 def test_no_template_writes_a_limit_of_an_input_by_hand() -> None:
-    """But for three: an untyped part of a hundred, ends that come from the style, and a length from the model."""
+    """But for four: an untyped part of a hundred, ends that come from the style, a length from the model, and tools
+    of which nothing is sent.
+    """
     limit = re.compile(r"\s(?:min|max|step|maxlength|minlength)=")
     found = {
         file.name
         for file in sorted(TEMPLATES.rglob("*.html"))
         if file.parent.name != "widgets" and any(limit.search(tag) for tag in _inputs(file.read_text()))
     }
-    assert found == {"_caption_form.html", "_effect.html", "_mix.html"}
+    assert found == {"_caption_form.html", "_desk.html", "_effect.html", "_mix.html"}
 
 
 def _inputs(source: str) -> list[str]:

@@ -17,6 +17,7 @@ from generation.derivations.forms import FinishForm
 from generation.derivations.forms import PresetForm as ExportPresetForm
 from generation.derivations.models import ExportPreset
 from generation.derivations.steps.catalogue import STEPS
+from generation.editing.forms import EditForm
 from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
@@ -42,6 +43,7 @@ from stylestudio.forms.fields import StudioFields, StudioForm
 from stylestudio.people import accounts
 from stylestudio.uploads.views import StartForm
 from tests.forms.drawn import Drawn
+from tests.generation.browsing import picture_of, place
 from tests.generation.workflows.graphs import fourteen
 from tests.styles.bringing import send, weights
 from training.datasets.captions.forms import BulkForm, OneSentence, ProposeForm
@@ -84,6 +86,13 @@ def order(_ada: User) -> Case:
         "steps": "4", "cfg": "1", "sampler": "euler", "scheduler": "sgm_uniform",
     }  # fmt: skip
     return Case(lambda data: OrderForm(data, user=_ada), sent)
+
+
+def edit(ada: User) -> Case:
+    source = picture_of(place(ada))
+    source.has_alpha = True
+    sent = {name: value for name, value in order(ada).whole.items() if name not in ("mode", "shape", "width", "height")}
+    return Case(lambda data: EditForm(data, user=ada, source=source, size=(40, 24)), {**sent, "add_left": "8"})
 
 
 def style_version(*, slider: bool = False) -> StyleVersion:
@@ -190,6 +199,7 @@ def sign_in(_ada: User) -> Case:
 
 CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     OrderForm: order,
+    EditForm: edit,
     StyleForm: edited_style,
     PresetForm: preset,
     ImportForm: brought,

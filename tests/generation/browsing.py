@@ -34,8 +34,8 @@ VALID = {
 }
 GET_ONLY = {
     "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "export-presets", "face", "finished",
-    "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "list",
-    "list-example", "list-results", "list-sheet", "lists", "live", "marks", "other-styles", "picture",
+    "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "job-mask",
+    "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks", "other-styles", "picture",
     "picture-download", "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar",
     "selection-name", "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines",
     "version-faces", "word-lists",
@@ -43,20 +43,21 @@ GET_ONLY = {
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-on",
     "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear",
-    "draft-restore", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete", "export-preset-new",
-    "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns", "list-discard",
-    "list-order", "list-pause", "list-retry", "list-rows", "mark", "move-to-front", "picture-cover", "picture-delete",
-    "picture-restore", "recipe-archive", "recipe-discard", "recipe-publish", "recipe-renew", "reference",
-    "reference-from", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset",
-    "selection", "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove",
-    "takeover-restore", "trash-cancel", "trash-delete", "trash-restore", "variations", "word-list-delete",
+    "draft-restore", "edit-compose", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete",
+    "export-preset-new", "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns",
+    "list-discard", "list-order", "list-pause", "list-retry", "list-rows", "mark", "move-to-front", "picture-cover",
+    "picture-delete", "picture-restore", "recipe-archive", "recipe-discard", "recipe-publish", "recipe-renew",
+    "reference", "reference-from", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter",
+    "save-preset", "selection", "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-on",
+    "takeover-remove", "takeover-restore", "trash-cancel", "trash-delete", "trash-restore", "variations",
+    "word-list-delete",
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
-    "bulk-job", "bulk-on", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "export-preset", "export-preset-delete",
-    "fetch-again", "finished", "finished-part", "job", "job-card", "job-variations", "mark", "move-to-front",
-    "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore", "reference-from",
-    "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
+    "bulk-job", "bulk-on", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "edit", "edit-compose", "export-preset",
+    "export-preset-delete", "fetch-again", "finished", "finished-part", "job", "job-card", "job-mask",
+    "job-variations", "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download",
+    "picture-restore", "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_LIST = {

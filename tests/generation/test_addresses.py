@@ -28,9 +28,9 @@ pytestmark = pytest.mark.django_db
 
 def test_every_address_is_in_this_table() -> None:
     assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
-        "board-choose", "board-edit", "board-new", "engine-history", "export-preset", "found-loras", "list-grid",
-        "list-new", "list-row", "list-settings", "list-zip", "read-picture", "recipe", "recipe-add", "takeovers",
-        "trash-all", "word-list", "word-list-new",
+        "board-choose", "board-edit", "board-new", "edit", "engine-history", "export-preset", "found-loras",
+        "list-grid", "list-new", "list-row", "list-settings", "list-zip", "read-picture", "recipe", "recipe-add",
+        "takeovers", "trash-all", "word-list", "word-list-new",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from generation.keeping.models import Board
 from generation.lists import drafts
 from generation.lists.models import OrderList, WordList
 from generation.lists.reading.tables import read_text
+from generation.masks import models as masks
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -115,6 +116,8 @@ class Cast:
         self.picture.file.save("a.png", ContentFile(png()), save=False)
         self.picture.thumbnail.save("a.webp", ContentFile(png()), save=False)
         self.picture.save()
+        mask = masks.keep(bytes(64 * 48), 64, 48)
+        self.edit = masks.Edit.objects.create(task=self.task, source=self.picture, mask=mask, sent_mask=mask)
         self.trash_order = TrashOrder.objects.create(
             action=TrashOrder.Action.RESTORE, owner=self.maker, asked_by=self.maker, pictures=0
         )

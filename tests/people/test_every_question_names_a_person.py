@@ -47,6 +47,7 @@ WORKSHOPS = {
     "generation.lists.drafts": "is given a list that its caller may change",
     "generation.lists.feeding": WORKER,
     "generation.making": WORKER,
+    "generation.masks.models": "is given a task that its caller may see, or says of pictures that they are in use",
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
     "generation.pictures.upkeep.entries": WORKER,
@@ -283,8 +284,8 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "Derivation", "ExportPreset", "GeneratedImage", "GenerationTask", "ListRow",
-        "ListRun", "LoraImport", "Mark", "OrderList", "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter",
-        "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
-        "WordList",
+        "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage", "GenerationTask",
+        "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureCount", "PictureJob", "Preset", "Reading",
+        "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry",
+        "TrashOrder", "WordList",
     }  # fmt: skip

@@ -27,7 +27,7 @@ ANSWERS = {200, 201, 204, 301, 302, 304, 400, 409, 415, 422, 503}
 # Only their makers and owners of the studio know of these, if they are private.
 PRIVATE = {
     "task", "picture", "board", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job",
-    "training", "checkpoint", "reading",
+    "training", "checkpoint", "reading", "edit",
 }  # fmt: skip
 
 
@@ -122,6 +122,9 @@ RULES: dict[str, Rule] = {
     "generation:variations": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),
     "generation:picture": page("picture"),
+    "generation:edit": form(TEAM, "picture"),
+    "generation:edit-compose": action(TEAM, "picture"),
+    "generation:job-mask": page("edit"),
     "generation:picture-download": page("picture"),
     "generation:picture-delete": action(MAKERS, "picture"),
     "generation:picture-restore": action(MAKERS, "picture"),

@@ -1,10 +1,8 @@
 // The form remembers: every change tells the studio. Here is what that would miss: words that were typed just before a
 // page is left, and what the address of a page filled in.
 
-import { byId } from "../dom.js";
-
 const FILLS = ["picture", "task", "style", "reference", "preset", "prompt"];
-const form = () => byId("compose-form");
+const form = () => document.querySelector("#compose-form[data-draft]");
 let isNew = false, isUnderWay = false; // what the studio has not been told yet, or may not have heard
 
 function keep() {

@@ -53,9 +53,10 @@ def test_every_shipped_recipe_changes_only_what_is_masked(
     assert changed(opened(source), result(task)) == MASKED
     graph = EnginePrompt.objects.get(task=task).graph
     sent = {node["class_type"]: node["inputs"] for node in graph.values()}
-    edit = task.edit
+    edit, reference = task.edit, task.reference
+    assert reference is not None
     assert sent["LoadImageMask"]["image"] == f"stylestudio-{edit.sent_mask.sha256[:32]}.png"
-    assert sent["LoadImage"]["image"] == f"stylestudio-{task.reference.sha256[:32]}.png"
+    assert sent["LoadImage"]["image"] == f"stylestudio-{reference.sha256[:32]}.png"
     facts = task.snapshot["edit"]
     assert (task.snapshot["mode"], facts["mask"], facts["sent_mask"]) == (
         "image", edit.mask.sha256, edit.sent_mask.sha256,
@@ -121,7 +122,7 @@ def test_a_file_that_goes_while_the_engine_works_ends_the_job_in_words(
     engine: Engine, ada: User, source: GeneratedImage
 ) -> None:
     task = orders.place(order(source, ada, count=2), ada)
-    source.file.storage.delete(source.file.name)
+    source.file.storage.delete(str(source.file.name))
     task = made(task)
     assert (task.status, task.error_kind) == (Status.FAILED, "source_gone")
     assert "deleted for good" in task.explanation and not GeneratedImage.objects.filter(task=task).exists()
@@ -139,7 +140,7 @@ def test_what_cannot_be_edited_is_refused_before_anything_is_stored(ada: User, s
         prepare(Wish(source, Image.new("L", SIZE, 255)), recipe, ada)
     source.restore()
     source = GeneratedImage.objects.get()  # without the open file
-    source.file.storage.delete(source.file.name)
+    source.file.storage.delete(str(source.file.name))
     with pytest.raises(BadPicture, match="missing"):
         prepare(Wish(source, Image.new("L", SIZE, 255)), recipe, ada)
     assert not Edit.objects.exists() and not Mask.objects.exists()

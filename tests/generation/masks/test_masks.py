@@ -51,6 +51,8 @@ def test_a_rectangle_is_cut_off_at_the_canvas_and_fades_outwards() -> None:
 def test_margins_are_part_of_the_mask_whatever_was_drawn() -> None:
     made = np.asarray(pixels.with_margins(Image.new("L", (40, 40), 0), (8, 0, 16, 0)))
     assert (made[:, :8] == 255).all() and (made[:, 24:] == 255).all() and not made[:, 8:24].any()
+    soft = np.asarray(pixels.with_margins(Image.new("L", (80, 40), 0), (16, 0, 0, 0), 8))
+    assert soft[20, 15] == 255 and 0 < soft[20, 18] < 255 and not soft[:, 40:].any()
 
 
 @pytest.mark.parametrize("size", [(64, 64), (128, 128), (32, 32)])
