@@ -463,7 +463,8 @@ def _press_size(data: QueryDict, user: User) -> None:
     if "own_shape" in data:
         found = references.of_ticket(data.get("reference_id", ""), user)
         if found:
-            sides = forms.size_values(found.fitting.width, found.fitting.height)
+            recipe = registry.named(data.get("recipe"))
+            sides = forms.size_values(found.fitting.width, found.fitting.height, recipe)
             _fill(data, {name: str(value) for name, value in sides.items()})
     if "swap" in data:
         data["width"], data["height"] = data.get("height", ""), data.get("width", "")

@@ -39,7 +39,8 @@ GET_ONLY = {
     "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
-    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
+    "accelerator", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
+    "bulk-undo",
     "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear", "draft-restore",
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
     "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive", "recipe-discard",
@@ -56,7 +57,7 @@ WITH_NUMBER = {
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_OWN_RECIPE = {
-    "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",
+    "accelerator", "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",
 }  # fmt: skip
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
 WITH_VERSION = {"safe-range", "strength", "version-faces"}
