@@ -392,8 +392,8 @@ def _like(request: StudioRequest, task: GenerationTask, seed: int | None = None)
     if task.taken_over is not None:
         made = honouring.honour(task.taken_over, request.user)
         return made.values, made.said
-    order = orders.order_of(task)
-    return _again(order if seed is None else orders.with_seed(order, seed), request), []
+    order, said = orders.order_or_nearest(task)
+    return _again(order if seed is None else orders.with_seed(order, seed), request), said
 
 
 def _from_file(request: StudioRequest, key: str) -> tuple[dict[str, Any], list[str]]:
@@ -463,16 +463,15 @@ def _press_size(data: QueryDict, user: User) -> None:
     if "own_shape" in data:
         found = references.of_ticket(data.get("reference_id", ""), user)
         if found:
-            recipe = registry.named(data.get("recipe"))
-            sides = forms.size_values(found.fitting.width, found.fitting.height, recipe)
-            _fill(data, {name: str(value) for name, value in sides.items()})
+            size, recipe = found.fitting, registry.named(data.get("recipe"))
+            _fill(data, forms.size_values(size.width, size.height, recipe))
     if "swap" in data:
         data["width"], data["height"] = data.get("height", ""), data.get("width", "")
 
 
-def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
+def _fill(data: QueryDict, values: Mapping[str, object]) -> None:
     for name, value in values.items():
-        data[name] = value
+        data[name] = str(value)
 
 
 def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
