@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext, gettext_lazy
 
-from styles import importing
+from styles import accelerating, importing
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
 from styles.import_models import LoraImport
 from styles.lora import Behaviour, behaviour_in_words
@@ -387,6 +387,8 @@ class ImportForm(StudioForm):
         self.good = behaviour_in_words(Behaviour.from_json(row.found.get("behaviour", {}))).good
         self.warnings = list(importing.warnings(row))
         self.question = importing.accelerator_question(row)
+        self.uses = accelerating.uses_of(row)
+        self.accelerating = accelerating.state(row)
         self.proposed = row.found.get("proposed", [])
         if wish.slider:
             widen(self, "default_strength")

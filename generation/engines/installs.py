@@ -11,10 +11,11 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from django.conf import settings
 from django.core.files.base import File
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
 from generation.engines import listings, roster
@@ -36,6 +37,23 @@ ASK_EVERY = 1.0  # seconds between two requests meanwhile
 UNTOLD_LIMIT = 100 * 2**20  # bytes; ComfyUI's default upload limit
 ENVELOPE = 4096  # bytes of an upload request that are not the file
 CHUNK = 2**22
+
+
+class Sent(Protocol):
+    """A LoRA file of ours under the name that it has on engines."""
+
+    @property
+    def lora_name(self) -> str:
+        """The name."""
+
+    @property
+    def sent_file(self) -> FieldFile:
+        """The file."""
+
+    @property
+    def sent_size(self) -> int | None:
+        """Its size in bytes."""
+
 
 Stored = Mapping[str, StyleVersion]  # versions whose file we have, by its canonical name on engines
 
@@ -83,7 +101,7 @@ def _only_a_part(engine: Engine, version: StyleVersion) -> str:
     return _("%(engine)s has only a part of %(file)s.") % {"engine": roster.title(engine), "file": version.lora_name}
 
 
-def _is_whole(engine: Engine, version: StyleVersion) -> bool:
+def _is_whole(engine: Engine, version: Sent) -> bool:
     """Whether the file on the engine is as long as ours: an upload that broke off is listed too.
 
     The engine is asked once per time it is up. A file that cannot be examined, because a person put it there, counts as
@@ -160,7 +178,7 @@ def _place(engine: Engine, version: StyleVersion) -> Place:
     return Place(title, "later")
 
 
-def put(engine: Engine, version: StyleVersion) -> Generator[int]:
+def put(engine: Engine, version: Sent) -> Generator[int]:
     """Install the file on the engine, once however many threads request it.
 
     Yields the percentage sent, several times a second, to the thread that sends and to those that wait. Closing the
@@ -188,7 +206,7 @@ def _lists(engine: Engine, name: str) -> bool:
 
 
 @contextmanager
-def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
+def _opened(version: Sent) -> Iterator[tuple[File[bytes], int]]:
     """The stored file, on disk or in a bucket, and its size in bytes."""
     try:
         file = version.sent_file.storage.open(str(version.sent_file.name), "rb")
@@ -201,7 +219,7 @@ def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
         yield file, size
 
 
-def _uploaded(engine: Engine, version: StyleVersion, install: Install, *, overwrite: bool) -> Generator[int]:
+def _uploaded(engine: Engine, version: Sent, install: Install, *, overwrite: bool) -> Generator[int]:
     loop, client = roster.pool.loop, roster.pool.client(engine)
     with _opened(version) as (file, size):
 
@@ -221,7 +239,7 @@ async def _sending(
     yield
 
 
-def _copied(engine: Engine, version: StyleVersion, folder: Path, install: Install) -> Generator[int]:
+def _copied(engine: Engine, version: Sent, folder: Path, install: Install) -> Generator[int]:
     """Copy into the folder that engines share, under a temporary name so that none of them loads half a file."""
     name, aside = version.lora_name, folder / f".{uuid.uuid4().hex}.part"
     try:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from styles import importing
+from styles import accelerating, importing
 from styles.importing import NotTaken
 from styles.lora import OF_STYLES, Accelerator, Facts, Family, accelerator, by_name, family_said, read_facts
 from styles.models import Kind, Source, Style, StyleVersion, version_added
@@ -107,7 +107,10 @@ def make_styles(
             looks = accelerator(found.name, "", metadata, [], facts.triggers)
             try:
                 if looks and not accelerators:
-                    raise NotTaken(f"{found.name}: {importing.accelerator_words(looks.name, looks.sign)}")
+                    words = importing.accelerator_words(looks.name, looks.sign)
+                    family = family_said(metadata) or otherwise
+                    use = accelerating.found_on_engines(looks.name, family.value, found.name)
+                    raise NotTaken(f"{found.name}: {words} {use}".strip())
                 made.append(_make_style(found, facts, family_said(metadata) or otherwise, user))
             except NotTaken as error:
                 refused.append(str(error))

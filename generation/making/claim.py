@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -22,10 +23,12 @@ from generation.making.choosing.candidates import Candidate
 from generation.making.choosing.turns import Choice, Live
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.recipes import registry
 from stylestudio.database.prepared import Prepared, Rows, instance
 from stylestudio.host.cadence import Every
 from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import LEASE, Status
+from stylestudio.live import publisher
 from stylestudio.processes import workers
 
 TRIES = 20  # attempts at claiming a picture if other workers are faster
@@ -107,6 +110,7 @@ def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
     """Claim the first picture in turn that can be started. `busy` is given the people for whom others claim now."""
     now = Live.look() if locks.is_contended() else None  # on SQLite nothing changes after the transaction began
     claimed: list[int] = []
+    is_gone = False
     try:
         with transaction.atomic():
             for choice in turns.choices(now or Live.look()):
@@ -118,7 +122,13 @@ def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
                     continue
                 [rows, around] = locked.answers
                 task = _still_open(rows)
-                prompt = _start(worker, task, _place(choice, task, locked.engine, around), locked.at)
+                try:
+                    prompt = _start(worker, task, _place(choice, task, locked.engine, around), locked.at)
+                except registry.RecipeGone:
+                    task.fail("recipe_gone")
+                    transaction.on_commit(partial(publisher.changed, task))
+                    is_gone = True
+                    break
                 if hold:
                     held.take(prompt.pk, prompt.task_id)
                     claimed.append(prompt.pk)
@@ -127,7 +137,7 @@ def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
         for pk in claimed:
             held.drop(pk)
         raise
-    return None
+    return _take(worker, busy, hold=hold) if is_gone else None  # one fewer waits now
 
 
 @contextmanager

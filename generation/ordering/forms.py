@@ -18,6 +18,7 @@ from generation.engines import roster
 from generation.ordering import orders, recipe_fields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, ticket
+from generation.pictures import shapes
 from generation.pictures.models import (
     LEAST_SIDE,
     MOST_PICTURES,
@@ -28,8 +29,9 @@ from generation.pictures.models import (
     Reference,
 )
 from generation.pictures.prompts import Frame
-from generation.pictures.shapes import SHAPES, size_text
+from generation.pictures.shapes import SHAPES, Shape, size_text
 from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from styles.queries import with_published
@@ -68,12 +70,13 @@ class ShapePicker(Segments):
     """The shapes to choose from, each drawn, and a size of one's own."""
 
     template_name = "generation/ordering/_shape_choices.html"
+    shapes: tuple[Shape, ...] = SHAPES
     typed = ""  # what the heading says of a size of one's own
 
     def create_option(self, name: str, value: Any, label: int | str, *rest: Any, **more: Any) -> dict[str, Any]:
         """With the shape itself, and with what the heading says once it is chosen."""
         option = super().create_option(name, value, label, *rest, **more)
-        shape = next((shape for shape in SHAPES if shape.value == value), None)
+        shape = next((shape for shape in self.shapes if shape.value == value), None)
         option["attrs"] |= {"aria-label": label} if shape else {"data-text": self.typed}
         return {**option, "shape": shape}
 
@@ -162,7 +165,8 @@ class OrderForm(StudioForm):
         self.user = user
         chosen = self.data if self.is_bound else self.initial
         self.made_by = registry.named(chosen.get("recipe"))
-        self.fields |= recipe_fields.fields_of(self.made_by)
+        self.fields |= recipe_fields.fields_of(self.made_by, chosen)
+        self._offer_shapes(chosen.get("shape"))
         recipes = registry.current()
         recipe_choice = cast(forms.ChoiceField, self.fields["recipe"])
         recipe_choice.choices = [(recipe.name, str(recipe.title)) for recipe in recipes.values()]
@@ -177,6 +181,15 @@ class OrderForm(StudioForm):
         own = {now} if now is not None and 1 <= now <= MOST_PICTURES else set()
         counts.choices = [(number, number) for number in sorted({*COUNTS, *own})]
         cast(ShapePicker, self.fields["shape"].widget).typed = size_text(*self._typed) if self._typed else ""
+
+    def _offer_shapes(self, chosen: object) -> None:
+        """Offer the sizes of the recipe, and a usual one that is chosen already, such as that of an earlier draft."""
+        own = shapes.of(self.made_by.shapes)
+        self.shapes = own + tuple(shape for shape in SHAPES if shape.value == chosen and shape not in own)
+        field = cast(forms.ChoiceField, self.fields["shape"])
+        field.choices = [*((shape.value, shape.label) for shape in self.shapes), (CUSTOM, _("Custom"))]
+        field.initial = own[0].value
+        cast(ShapePicker, field.widget).shapes = self.shapes
 
     @property
     def graph(self) -> str:
@@ -196,7 +209,7 @@ class OrderForm(StudioForm):
         typed = self._typed if chosen == CUSTOM else None
         if typed and all(LEAST_SIDE <= side <= MOST_SIDE and side % 8 == 0 for side in typed):
             return typed
-        return next(((shape.width, shape.height) for shape in SHAPES if shape.value == chosen), None)
+        return next(((shape.width, shape.height) for shape in self.shapes if shape.value == chosen), None)
 
     @property
     def size(self) -> str:
@@ -237,7 +250,7 @@ class OrderForm(StudioForm):
     def order(self) -> Order:
         """The order of a valid form."""
         data = self.cleaned_data
-        known = next((shape for shape in SHAPES if shape.value == data["shape"]), None)
+        known = next((shape for shape in self.shapes if shape.value == data["shape"]), None)
         width, height = (known.width, known.height) if known else (data["width"], data["height"])
         return self.order_for(width, height, reference=data["picture"])
 
@@ -267,7 +280,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "recipe": order.recipe.name,
         **order.more,
         "negative": order.negative,
-        **size_values(order.width, order.height),
+        **size_values(order.width, order.height, order.recipe),
         "count": order.count,
         "seed": order.seed,
         "steps": order.steps,
@@ -283,10 +296,10 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
     }
 
 
-def size_values(width: int, height: int) -> dict[str, Any]:
-    """The form's values for a size in pixels: one of the shapes, else a size of one's own."""
+def size_values(width: int, height: int, recipe: Recipe) -> dict[str, Any]:
+    """The form's values for a size in pixels: one of the recipe's shapes, else a size of one's own."""
     value = f"{width}x{height}"
-    is_known = any(shape.value == value for shape in SHAPES)
+    is_known = any(shape.value == value for shape in shapes.of(recipe.shapes))
     return {"shape": value if is_known else CUSTOM, "width": width, "height": height}
 
 
@@ -295,11 +308,12 @@ def preset_values(preset: Preset, recipe: str) -> dict[str, str]:
 
     Its steps are those of the default recipe, and mean nothing to others.
     """
+    size = size_values(preset.width, preset.height, registry.named(recipe))
     values = {
         "preset": preset.name,
         "before": preset.prefix,
         "after": preset.suffix,
-        **{name: str(value) for name, value in size_values(preset.width, preset.height).items()},
+        **{name: str(value) for name, value in size.items()},
     }
     if recipe in ("", registry.DEFAULT):
         values["steps"] = str(preset.steps)
@@ -405,15 +419,15 @@ def _press_size(data: QueryDict, user: User) -> None:
     if "own_shape" in data:
         found = of_ticket(data.get("reference_id", ""), user)
         if found:
-            sides = size_values(found.fitting.width, found.fitting.height)
-            _fill(data, {name: str(value) for name, value in sides.items()})
+            size, recipe = found.fitting, registry.named(data.get("recipe"))
+            _fill(data, size_values(size.width, size.height, recipe))
     if "swap" in data:
         data["width"], data["height"] = data.get("height", ""), data.get("width", "")
 
 
-def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
+def _fill(data: QueryDict, values: Mapping[str, object]) -> None:
     for name, value in values.items():
-        data[name] = value
+        data[name] = str(value)
 
 
 def _moved(data: QueryDict, pk: str, step: int) -> list[str]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from generation.ordering import base_checkpoints, forms
 from generation.ordering.orders import Ingredient, Order
+from generation.pictures import shapes
 from generation.pictures.models import MOST_SEED, MOST_STYLES
 from generation.pictures.shapes import nearest, size_text
 from generation.recipes import registry
@@ -40,7 +41,7 @@ def honour(found: PictureSettings, user: User) -> Honoured:
     _words(found, made)
     _numbers(found, recipe, made)
     _names(found, recipe, made)
-    _size(found, made)
+    _size(found, recipe, made)
     mix = _mix(found, user, made)
     _files(found, recipe, mix, made)
     made.said += _beyond(found, recipe)
@@ -106,10 +107,10 @@ def _names(found: PictureSettings, recipe: Recipe, made: Honoured) -> None:
         made.said.append(text % {"its": found.scheduler, "ours": made.values["scheduler"]})
 
 
-def _size(found: PictureSettings, made: Honoured) -> None:
+def _size(found: PictureSettings, recipe: Recipe, made: Honoured) -> None:
     if not (found.width and found.height):
         return
-    shape = nearest(found.width, found.height)
+    shape = nearest(found.width, found.height, shapes.of(recipe.shapes))
     made.values["shape"] = shape.value
     if (shape.width, shape.height) != (found.width, found.height):
         text = _("It was made at %(its)s. The nearest shape here is %(ours)s.")

@@ -340,6 +340,7 @@ def retry_smaller(task: GenerationTask, user: User) -> GenerationTask:
 def _again(task: GenerationTask, user: User, press: str, **changes: int) -> GenerationTask:
     if task.taken_over is not None:
         raise ValidationError(_("This picture was made elsewhere. Reuse its settings to make another one like it."))
+    _recipe_of(task)
     made = set(task.pictures(manager="everything").values_list("index", flat=True))
     seeds = [seed for index, seed in enumerate(task.seeds) if index not in made]
     if task.is_active or not seeds:
@@ -359,8 +360,22 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     return again
 
 
-def order_of(task: GenerationTask) -> Order:
-    """The order a task was made from, to fill the form with; what the task lacks is absent."""
+def _recipe_of(task: GenerationTask) -> Recipe:
+    """The very version of its recipe. Raises ValidationError if it is lost."""
+    try:
+        return graphs.recipe(task)
+    except registry.RecipeGone as error:
+        words = _(
+            "The version of the recipe %(recipe)s that these pictures were made by is not in the database any more. "
+            "Reuse their settings with another recipe."
+        )
+        raise ValidationError(words % {"recipe": task.recipe_title}) from error
+
+
+def order_of(task: GenerationTask, recipe: Recipe | None = None) -> Order:
+    """The order a task was made from, to fill the form with; what the task lacks is absent. `recipe` takes the place of
+    its own. Raises ValidationError if its own is lost.
+    """
     mix = tuple(
         Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
         for row in task.mix.select_related("version__style")
@@ -381,10 +396,20 @@ def order_of(task: GenerationTask) -> Order:
         reference=task.reference,
         mix=mix,
         frame=task.frame,
-        recipe=graphs.recipe(task),
+        recipe=recipe or _recipe_of(task),
         fields=snapshots.fields_in(task.snapshot),
         edit=_edited(task),
     )
+
+
+def order_or_nearest(task: GenerationTask) -> tuple[Order, list[str]]:
+    """`order_of` by the current version of its recipe, as the form has it. If it is not offered any more: by the usual
+    recipe, and a sentence that says so.
+    """
+    offered = registry.named(task.recipe)
+    words = _("The recipe %(recipe)s is not offered any more. The form has %(other)s instead.")
+    said = [words % {"recipe": task.recipe_title, "other": offered.title}] if offered.name != task.recipe else []
+    return order_of(task, offered), said
 
 
 def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> GenerationTask:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from generation.engines import roster
 from generation.ordering import availability
+from generation.pictures import graphs, shapes
 from generation.recipes import registry
 from generation.recipes.recipe import Field, Recipe
+from stylestudio.comfy.graphs import node_info
 from stylestudio.forms.widgets import Choices, Names, Slider, TextBox
 
 MOST_TEXT = 4000  # characters, as in the prompt
@@ -34,9 +39,64 @@ class RecipePicker(Choices):
         return {**option, "label": title if words == title else f"{title} – {words}"}
 
 
-def fields_of(recipe: Recipe) -> dict[str, forms.Field]:
-    """The form's fields for the settings of a recipe."""
-    return {name: _form_field(field) for name, field in recipe.fields.items()}
+def fields_of(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, forms.Field]:
+    """The form's fields for the settings of a recipe, as far as serving engines take them. A choice that is `chosen`
+    already, for example by an earlier picture, is offered all the same.
+    """
+    facts = [engine.node_infos for engine in roster.serving() if not graphs.absent(engine.node_classes, recipe)]
+    found = {}
+    for name, field in recipe.fields.items():
+        able = narrowed(recipe, field, facts)
+        if chosen.get(name) in field.choices and chosen.get(name) not in able.choices:
+            able = replace(able, choices=(*able.choices, chosen[name]))
+        found[name] = _form_field(able)
+    return found
+
+
+def narrowed(recipe: Recipe, field: Field, facts: Sequence[Mapping[str, Any]]) -> Field:
+    """A setting with the choices and the range that at least one engine takes. `facts` are the details of node classes
+    of each engine; what nothing is known of stays as it is.
+    """
+    limits = [_limits(recipe, field, infos) for infos in facts]
+    if not limits or field.factor != 1:
+        return field
+    if field.choices:
+        known = [name for name in field.choices if any(name in (told or (name,)) for told, *_ends in limits)]
+        usual = field.default if field.default in known else next(iter(known), field.default)
+        return replace(field, choices=tuple(known) or field.choices, default=usual)
+    if field.least is not None and field.most is not None:
+        least = min(max(field.least, low) for _told, low, _high in limits)
+        most = max(min(field.most, high) for _told, _low, high in limits)
+        if least <= most:
+            return replace(field, least=least, most=most, default=min(max(field.default, least), most))
+    return field
+
+
+def _limits(recipe: Recipe, field: Field, infos: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, float, float]:
+    """The choices (None: any), the least and the most that an engine takes in all inputs that get this setting."""
+    choices, least, most = None, -math.inf, math.inf
+    for kind, name in _places(recipe, field.name):
+        entry = node_info.inputs(infos.get(kind) or {}, {}).get(name)
+        if entry is None:
+            continue
+        if told := entry.choices:
+            choices = tuple(each for each in told if choices is None or each in choices)
+        ends = [entry.settings.get(end) for end in ("min", "max")]
+        low, high = (end if isinstance(end, int | float) else None for end in ends)
+        least, most = max(least, -math.inf if low is None else low), min(most, math.inf if high is None else high)
+    return choices, least, most
+
+
+def _places(recipe: Recipe, setting: str) -> set[tuple[str, str]]:
+    """(node class, input) of every input that is this setting alone."""
+    whole = f"{{{{{setting}}}}}"
+    nodes = (node for graph in recipe.graphs.values() for node in graph.nodes.values())
+    return {
+        (node["class_type"], name.removesuffix("?"))
+        for node in nodes
+        for name, value in node["inputs"].items()
+        if value == whole
+    }
 
 
 def _form_field(field: Field) -> forms.Field:
@@ -90,8 +150,18 @@ def swap(data: QueryDict) -> bool:
     for name, field in new.fields.items():
         if not _is_changed(old.fields.get(name), data.get(name)) or field.read(data.get(name)) is None:
             data[name] = str(field.default)
+    data["shape"] = _shape(data.get("shape"), old, new)
     data["fields_of"] = new.name
     return True
+
+
+def _shape(chosen: str | None, old: Recipe, new: Recipe) -> str:
+    """What a chosen shape is in another recipe: the same size, or the nearest. A size of one's own stays."""
+    known = next((shape for shape in shapes.of(old.shapes) if shape.value == chosen), None)
+    theirs = shapes.of(new.shapes)
+    if known is None or known in theirs:
+        return chosen or theirs[0].value
+    return shapes.nearest(known.width, known.height, theirs).value
 
 
 def _is_changed(before: Field | None, text: str | None) -> bool:

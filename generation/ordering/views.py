@@ -410,8 +410,8 @@ def _like(request: StudioRequest, task: GenerationTask, seed: int | None = None)
     if task.taken_over is not None:
         made = honouring.honour(task.taken_over, request.user)
         return made.values, made.said
-    order = orders.order_of(task)
-    return _again(order if seed is None else orders.with_seed(order, seed), request), []
+    order, said = orders.order_or_nearest(task)
+    return _again(order if seed is None else orders.with_seed(order, seed), request), said
 
 
 def _from_file(request: StudioRequest, key: str) -> tuple[dict[str, Any], list[str]]:

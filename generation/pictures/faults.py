@@ -25,6 +25,10 @@ FAULTS: dict[str, Fault] = {
         _("The nodes of this engine's ComfyUI do not fit the studio's workflow."),
         _("Update ComfyUI there, or StyleStudio, then press Retry."),
     ),
+    "recipe_gone": Fault(
+        _("The version of the recipe that these pictures are made by is not in the database any more."),
+        _("Reuse their settings with another recipe."),
+    ),
     "missing_file": Fault(
         _("The engine says that it does not have a file that these pictures need."),
         _("Put the file on the engine, or choose another style or recipe, then press Retry."),

@@ -54,6 +54,7 @@ def facts(task: GenerationTask) -> dict[str, object]:
         for picture in task.odd_pictures
     ]
     return {
+        "recipe": task.recipe,
         "step": task.step,
         "steps": task.steps,
         "picture": task.picture_number,

@@ -1,9 +1,13 @@
-"""The eight shapes SDXL was trained on. The form offers these first; any multiples of 8 can be typed."""
+"""The shapes that the form offers: those of a recipe, or the eight that SDXL was trained on. Any multiples of 8 can be
+typed.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,29 @@ SHAPES = (
     Shape("9:16", 768, 1344),
 )
 
+# Width by height of what is called like this.
+_RATIOS = {**{shape.name: shape.width / shape.height for shape in SHAPES}, "4:3": 4 / 3, "3:4": 3 / 4}
+
+
+def of(sizes: Iterable[str]) -> tuple[Shape, ...]:
+    """The shapes of sizes such as 1024x1024, wide ones first; the usual ones if there are none."""
+    return _of(tuple(sizes)) or SHAPES
+
+
+@lru_cache(maxsize=64)
+def _of(sizes: tuple[str, ...]) -> tuple[Shape, ...]:
+    pairs = (map(int, size.split("x")) for size in sizes)
+    found = (Shape(_called(width, height), width, height) for width, height in pairs)
+    return tuple(sorted(found, key=lambda shape: (shape.height > shape.width, _longer(shape), shape.width)))
+
+
+def _called(width: int, height: int) -> str:
+    return min(_RATIOS, key=lambda name: abs(math.log(_RATIOS[name] * height / width)))
+
+
+def _longer(shape: Shape) -> float:
+    return max(shape.width, shape.height) / min(shape.width, shape.height)
+
 
 LEAST_SHORT = 512  # pixels of the shorter side below which SDXL draws poorly
 LEAST, MOST = 64, 2048  # pixels of any side
@@ -65,9 +92,9 @@ def shape_name(width: int, height: int) -> str:
     )
 
 
-def nearest(width: int, height: int) -> Shape:
+def nearest(width: int, height: int, among: tuple[Shape, ...] = SHAPES) -> Shape:
     """The shape with the closest aspect ratio."""
-    return min(SHAPES, key=lambda shape: abs(shape.width / shape.height - width / height))
+    return min(among, key=lambda shape: abs(shape.width / shape.height - width / height))
 
 
 MEGAPIXEL = 1024 * 1024

@@ -13,5 +13,6 @@ class RecipesConfig(rooms.Room):
     name = "generation.recipes"
     label = "recipes"
     verbose_name = _("Recipes")
+    accelerator_uses = ("generation.recipes.accelerators:uses",)
     lora_names = ("generation.recipes.registry:lora_names",)
     doctor_checks = ("generation.recipes.diagnostics:look_at_names",)

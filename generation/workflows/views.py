@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
@@ -15,21 +17,25 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation.engines import lacks
+from generation.engines import lacks, roster
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.ordering.references import add_reference
 from generation.pictures.models import GenerationTask
-from generation.recipes import registry
+from generation.recipes import accelerators, registry
 from generation.recipes.models import OwnRecipe, OwnVersion
 from generation.recipes.own import building, taking
 from generation.recipes.own.building import NotShaped, Shape
 from generation.recipes.own.looking import Workflow
 from generation.recipes.own.taking import NotTaken
+from generation.recipes.tasks import put_accelerator
 from generation.workflows import drafting, engine_facts, history
 from generation.workflows.drafting import NotPublished
 from generation.workflows.forms import AddForm, Shaping, TryForm
+from styles import accelerating
 from styles.for_engines import family_title
+from styles.forms import ImportForm
+from styles.import_models import LoraImport
 from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame
@@ -68,6 +74,28 @@ def add(request: StudioRequest) -> HttpResponse:
             return redirect(version)
     context = {"form": form, "recipe": recipe}
     return render(request, "generation/workflows/add.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def accelerator(request: StudioRequest, pk: int) -> HttpResponse:
+    """Put an imported LoRA on the engines as the accelerator of `recipe`, in the background."""
+    require_curator(request.user)
+    row = get_object_or_404(LoraImport.objects.visible_to(request.user), pk=pk)
+    name = request.POST.get("recipe", "")
+    if name not in {use.recipe for use in accelerating.uses_of(row) if not use.misfit}:
+        return render(request, "styles/import.html", {"form": ImportForm(row=row)}, status=422)
+    recipe = registry.shipped()[name]
+    if not roster.serving():
+        accelerating.note(row, str(recipe.title), _("No engine answers now."))
+    elif not accelerators.wanting(recipe):
+        words = _("All engines that answer have a file of this name already: %s. Discard this one.")
+        accelerating.note(row, str(recipe.title), words % registry.files_of(recipe)[accelerators.ROLE])
+    else:
+        accelerating.note(row, str(recipe.title))
+        transaction.on_commit(partial(put_accelerator, row.pk, name))
+    if request.htmx:
+        return render(request, "styles/_import_form.html", {"form": ImportForm(row=row)})
+    return redirect(row)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -248,6 +276,7 @@ def _version(pk: int) -> OwnVersion:
 urlpatterns = [
     path("recipes/", recipes, name="recipes"),
     path("recipes/add/", add, name="recipe-add"),
+    path("recipes/accelerators/<int:pk>/", accelerator, name="accelerator"),
     path("recipes/<int:pk>/", version, name="recipe"),
     path("recipes/<int:pk>/publish/", publish, name="recipe-publish"),
     path("recipes/<int:pk>/archive/", archive, name="recipe-archive"),

@@ -42,6 +42,7 @@ class Room(AppConfig):
     doctor_checks: ClassVar[Sequence[str]] = ()
     health_facts: ClassVar[Sequence[str]] = ()
     upload_purposes: ClassVar[Sequence[str]] = ()
+    accelerator_uses: ClassVar[Sequence[str]] = ()  # which recipes a LoRA could be the accelerator of
     receivers: ClassVar[Mapping[str, Sequence[str]]] = {}  # by the address of the signal, whose module must be light
 
     def ready(self) -> None:

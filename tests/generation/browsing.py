@@ -41,8 +41,8 @@ GET_ONLY = {
     "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
-    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-on",
-    "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear",
+    "accelerator", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
+    "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear",
     "draft-restore", "edit-compose", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete",
     "export-preset-new", "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns",
     "list-discard", "list-order", "list-pause", "list-retry", "list-rows", "mark", "move-to-front", "picture-cover",
@@ -65,7 +65,7 @@ WITH_LIST = {
     "list-rows", "list-sheet", "word-list-delete",
 }  # fmt: skip
 WITH_OWN_RECIPE = {
-    "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",
+    "accelerator", "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",
 }  # fmt: skip
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
 WITH_VERSION = {"safe-range", "strength", "version-faces"}

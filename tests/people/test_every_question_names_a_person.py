@@ -121,6 +121,7 @@ FOR_EVERYBODY = {
     "generation.ordering.orders._again": "numbers the retries of a task, whoever asked for them",
     "generation.ordering.orders._placed": "a press is known by its number",
     "generation.pictures.models.generation_tasks.<module>": "the pictures of a task that its caller may see",
+    "generation.recipes.accelerators.put": "puts a file where its owner asked for it, in a worker",
     "generation.selecting.orders._tell": "pushes to groups, which know who listens",
     "generation.selecting.selection.newest_key": "says which pictures were there at that moment; they go through it",
     "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",

@@ -139,6 +139,7 @@ RULES: dict[str, Rule] = {
     "generation:mark": action(TEAM, "picture", stars="3"),
     "generation:marks": page(),
     "generation:recipes": page(look=CURATORS),
+    "generation:accelerator": action("inny0", "lora_import"),  # of a style
     "generation:recipe-add": form(CURATORS),  # of no file
     "generation:recipe": form(CURATORS, "own_draft"),
     "generation:recipe-publish": action(CURATORS, "own_draft"),

@@ -15,6 +15,7 @@ from generation.engines.models import Engine
 from generation.making import installable, recovery
 from generation.pictures import graphs
 from generation.pictures.models import GenerationTask
+from generation.recipes import registry
 from stylestudio.database.prepared import Moment, Prepared, Rows, ask, instance
 
 Files = tuple[tuple[str, str], ...]
@@ -91,6 +92,9 @@ def of(rows: Rows) -> list[Candidate]:
     )
 
 
+LOST = "a lost recipe"  # a file and a node class that no engine has
+
+
 class Needs(NamedTuple):
     """What engines need for the pictures of a task: the same as long as it exists, because its snapshot is frozen.
 
@@ -104,8 +108,11 @@ class Needs(NamedTuple):
 
     @classmethod
     def of(cls, task: GenerationTask) -> Needs:
-        """What this task's snapshot says."""
-        recipe = graphs.recipe(task).sha256
+        """What this task's snapshot says. A task whose recipe is lost needs what no engine has: others go on."""
+        try:
+            recipe = graphs.recipe(task).sha256
+        except registry.RecipeGone:
+            return cls((("checkpoints", LOST),), frozenset({LOST}), "", LOST)
         return cls(tuple(graphs.files(task)), graphs.classes(task), graphs.warmth(task), recipe)
 
 

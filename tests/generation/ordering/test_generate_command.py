@@ -72,6 +72,7 @@ def test_json_is_one_message_a_line(studio: None) -> None:
         assert {"kind", "id", "status", "progress", "timestamp"} <= message.keys()
         assert (message["kind"], message["id"]) == ("generation", task.pk)
     assert (messages[-1]["progress"], messages[-1]["saved"]) == (100, 1)
+    assert {message["recipe"] for message in messages} == {"sdxl-lightning"}
 
 
 def test_pictures_are_saved_into_a_folder(studio: None, tmp_path: Path) -> None:

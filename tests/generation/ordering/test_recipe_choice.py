@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,6 +13,7 @@ from django.urls import reverse
 
 from generation.engines.models import Engine
 from generation.ordering import prompt_words, recipe_fields
+from generation.ordering.forms import OrderForm
 from generation.pictures.models import GenerationTask
 from generation.recipes import registry
 from styles.models import Preset, Style
@@ -153,3 +155,53 @@ def test_without_the_files_on_any_engine_the_recipes_are_only_named(her: Client,
 def test_only_scripts_that_the_model_was_not_taught_are_told(prompt: str, recipe: str, example: str) -> None:
     found = prompt_words.unread(prompt, registry.named(recipe))
     assert (found.example if found else "") == example
+
+
+def test_a_recipe_brings_its_own_sizes_and_a_chosen_shape_becomes_its_nearest(her: Client) -> None:
+    form = {**VALID, "recipe": "qwen-image", "fields_of": "sdxl-lightning", "shape": "1216x832"}
+    html = page(her.post(reverse("generation:compose"), form))
+    assert as_posted(html)["shape"] == ["1584x1056"] and "1328 × 1328" in html and 'value="1024x1024"' not in html
+    form = {**form, "recipe": "sdxl", "fields_of": "qwen-image", "shape": "1472x1104"}
+    assert as_posted(page(her.post(reverse("generation:compose"), form)))["shape"] == ["1152x896"]
+    own = {**form, "shape": "custom", "width": "640", "height": "832"}
+    told = as_posted(page(her.post(reverse("generation:compose"), own)))
+    assert (told["shape"], told["width"], told["height"]) == (["custom"], ["640"], ["832"])
+
+
+def test_an_earlier_draft_keeps_a_size_that_its_recipe_does_not_recommend(ada: User) -> None:
+    posted = data(recipe="qwen-image", fields_of="qwen-image", shape="1024x1024")
+    form = OrderForm(posted, user=ada)
+    assert "shape" not in form.errors and form.sides == (1024, 1024)
+
+
+def facts(sampler: list[str], most: int) -> dict[str, Any]:
+    """What an engine tells of its sampler."""
+    steps = ["INT", {"min": 12, "max": most}]
+    return {"KSampler": {"input": {"required": {"sampler_name": [sampler], "steps": steps, "cfg": "?"}}}}
+
+
+def test_settings_are_narrowed_to_what_at_least_one_engine_takes() -> None:
+    recipe = registry.named("sdxl")
+    sampler, steps, cfg, skip = (recipe.fields[name] for name in ("sampler", "steps", "cfg", "clip_skip"))
+    engines = [facts(["euler", "lms"], 30), facts(["dpmpp_sde", "odd"], 20)]
+    found = recipe_fields.narrowed(recipe, sampler, engines)
+    assert set(found.choices) == {"euler", "dpmpp_sde"} and found.default in found.choices
+    found = recipe_fields.narrowed(recipe, steps, engines)
+    assert (found.least, found.most, found.default) == (12, 30, 28)
+    assert recipe_fields.narrowed(recipe, steps, engines[1:]).default == 20
+    assert recipe_fields.narrowed(recipe, cfg, engines) == cfg, "of which nothing is told"
+    assert recipe_fields.narrowed(recipe, skip, engines) == skip, "which is counted otherwise in graphs"
+    assert recipe_fields.narrowed(recipe, sampler, []) == sampler
+    assert recipe_fields.narrowed(recipe, sampler, [facts(["odd"], 9)]) == sampler, "engines say what is wrong with it"
+
+
+def test_the_form_offers_only_samplers_that_the_engine_has(ada: User, engine: Engine) -> None:
+    infos = engine.node_infos
+    infos["KSampler"]["input"]["required"]["sampler_name"][0] = ["euler", "heun"]
+    Engine.objects.update(node_infos=infos)
+    form = OrderForm(data(fields_of="sdxl"), user=ada)
+    offered = dict(cast(Any, form.fields["sampler"]).choices)
+    assert "euler" in offered and "dpmpp_sde" not in offered
+    assert form.fields["sampler"].initial in offered
+    chosen = OrderForm(data(fields_of="sdxl", sampler="dpmpp_sde"), user=ada)
+    assert "dpmpp_sde" in dict(cast(Any, chosen.fields["sampler"]).choices), "what is chosen stays"

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generation.pictures import shapes
 from generation.pictures.models import LEAST_SIDE, MOST_SIDE
 from generation.pictures.shapes import SHAPES, Shape, smaller
+from generation.recipes import registry
 
 sides = st.integers(LEAST_SIDE // 8, MOST_SIDE // 8).map(lambda number: number * 8)
 
@@ -39,3 +41,10 @@ def test_the_shorter_side_does_not_pass_512_unless_it_was_below() -> None:
     assert smaller(512, 1024) is None
     assert smaller(504, 504) == Shape("1:1", 392, 392)
     assert smaller(64, 64) is None
+
+
+def test_the_shapes_of_a_recipe_are_called_by_their_ratio_wide_ones_first() -> None:
+    qwen = shapes.of(registry.named("qwen-image").shapes)
+    assert [shape.name for shape in qwen] == ["1:1", "4:3", "3:2", "16:9", "3:4", "2:3", "9:16"]
+    assert shapes.of(registry.named("sdxl").shapes) == SHAPES
+    assert shapes.of(()) == SHAPES

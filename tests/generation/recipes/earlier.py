@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 # The workflow files that snapshots of schema 1 were made by, which are the graphs of sdxl-lightning.
@@ -38,6 +40,9 @@ SCHEMA_1: dict[str, Any] = {
         }
     ],
 }
+# Of schema 2 with the document of its recipe, as studios keep it.
+SNAPSHOT_2 = json.loads((Path(__file__).parent / "snapshots" / "schema_2.json").read_text("utf-8"))
+EVERY: dict[int, dict[str, Any]] = {1: SCHEMA_1, 2: SNAPSHOT_2["snapshot"]}
 # What an engine was sent for its second picture.
 GRAPH_1: dict[str, Any] = {
     "KSampler": {

@@ -22,15 +22,15 @@ from generation.engines.models import Engine
 from generation.making import runner
 from generation.ordering import availability, orders
 from generation.ordering.orders import Order
-from generation.pictures import graphs
+from generation.pictures import graphs, snapshots
 from generation.pictures.models import EnginePrompt, GenerationTask
-from generation.recipes import registry
+from generation.recipes import reading, registry
 from generation.recipes.models import KeptRecipe
 from generation.recipes.recipe import Recipe
 from generation.selecting import sidecars
 from stylestudio.jobs.kinds import Status
 from tests.generation.browsing import HTMX, VALID, as_posted, reference_of
-from tests.generation.recipes.earlier import GRAPH_1, SCHEMA_1, WORKFLOWS
+from tests.generation.recipes.earlier import EVERY, GRAPH_1, SCHEMA_1, SNAPSHOT_2, WORKFLOWS
 from tests.pages import page
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +155,42 @@ def test_a_lost_version_is_said_and_not_guessed(ada: User) -> None:
         graphs.classes(task)
 
 
+def lose_recipe(task: GenerationTask) -> None:
+    """The version that made these pictures is no longer there: as after a damaged database."""
+    lost = task.snapshot | {"recipe": {"name": "own-lost", "version": 3, "sha256": "0" * 64}}
+    GenerationTask.objects.filter(pk=task.pk).update(recipe="own-lost", pattern=None, own_values=lost)
+
+
+def test_pictures_of_a_lost_recipe_are_shown_and_say_why_they_cannot_be_made_again(
+    engine: Engine, ada: User, her: Client
+) -> None:
+    done = made(orders.place(order(registry.default()), ada))
+    lose_recipe(done)
+    done = GenerationTask.objects.get(pk=done.pk)
+    picture = done.pictures.get()
+    assert "own-lost" in page(her.get(picture.get_absolute_url()))
+    with pytest.raises(ValidationError, match="own-lost that these pictures were made by is not in the database"):
+        orders.vary(done, ada, None)
+    assert her.post(reverse("generation:variations", args=[picture.pk])).status_code != 500
+    html = page(her.get(f"{reverse('generation:studio')}?task={done.pk}"))
+    assert "The recipe own-lost is not offered any more. The form has" in html
+    assert as_posted(html)["recipe"] == [registry.DEFAULT]
+    GenerationTask.objects.filter(pk=done.pk).update(status=Status.FAILED)
+    done.pictures.all().delete()
+    with pytest.raises(ValidationError, match="Reuse their settings with another recipe"):
+        orders.retry(GenerationTask.objects.get(pk=done.pk), ada)
+
+
+def test_a_waiting_job_whose_recipe_is_lost_keeps_nobody_from_going_on(engine: Engine, ada: User) -> None:
+    waiting = orders.place(order(registry.default()), ada)
+    lose_recipe(waiting)
+    other = made(orders.place(order(registry.default()), ada))
+    assert other.status == Status.COMPLETED
+    told = GenerationTask.objects.get(pk=waiting.pk)
+    assert (told.status, told.error_kind) == (Status.FAILED, "recipe_gone")
+    assert "not in the database any more" in told.explanation
+
+
 def test_what_a_recipe_cannot_do_is_refused_at_its_field(ada: User) -> None:
     asked = order(registry.named("sdxl-dmd2"), steps=20, sampler="dpmpp_2m")
     with pytest.raises(ValidationError) as refused:
@@ -206,3 +242,29 @@ def test_a_snapshot_of_an_earlier_studio_is_made_retried_and_varied(engine: Engi
     again = orders.retry(GenerationTask.objects.get(pk=done.pk), ada)
     assert (again.snapshot["schema"], "recipe" in again.snapshot) == (1, False)
     assert made(again).status == Status.COMPLETED
+
+
+def test_of_every_schema_that_ever_was_there_is_a_snapshot_here() -> None:
+    assert EVERY.keys() == {*range(1, snapshots.SCHEMA + 1)}, "add one of the new schema, and a test that reads it"
+    assert {number: kept["schema"] for number, kept in EVERY.items()} == {number: number for number in EVERY}
+
+
+def test_a_snapshot_of_schema_2_is_made_by_the_version_of_its_recipe_that_was_kept_with_it(
+    engine: Engine, ada: User, shelf: Path
+) -> None:
+    kept, document = SNAPSHOT_2["snapshot"], SNAPSHOT_2["recipe"]
+    rewrite(shelf / "sdxl", lambda told: told.update(version=99))
+    recipe = reading.read(document)
+    assert (recipe.sha256, recipe.version) == (kept["recipe"]["sha256"], 1), "hashes are made as they were"
+    KeptRecipe.objects.create(sha256=recipe.sha256, name="sdxl", version=1, document=document)
+    task = GenerationTask.objects.create(
+        owner=ada, prompt="a red house", final_prompt="a red house", negative="fog", width=64, height=64, count=2,
+        seeds=[7, 8], steps=28, cfg=6.0, sampler="dpmpp_2m", scheduler="karras", recipe="sdxl",
+        checkpoint=kept["files"]["checkpoint"], lightning="", own_values=kept, snapshot_sha256=orders.digest(kept),
+    )  # fmt: skip
+    done = made(task)
+    assert (done.status, done.snapshot, done.more_fields) == (Status.COMPLETED, kept, [("Clip skip", 4)]), done.error
+    assert sent(done)["CLIPSetLastLayer"]["stop_at_clip_layer"] == -4
+    assert sent(done)["KSampler"]["seed"] == 8
+    varied = made(orders.vary(done, ada, None))
+    assert varied.snapshot["recipe"] == kept["recipe"] and varied.status == Status.COMPLETED, varied.error
