@@ -156,7 +156,11 @@ class ListRun(WorkerJob):
                 fields=["order_list"], condition=Q(ended_at__isnull=True), name="listrun_one_at_a_time"
             ),
         ]
-        indexes = [*WorkerJob.Meta.indexes, models.Index(fields=["order_list", "queued_at", "id"], name="listrun_list")]
+        indexes = [
+            *WorkerJob.Meta.indexes,
+            models.Index(fields=["project", "queued_at", "id"], name="listrun_project"),
+            models.Index(fields=["order_list", "queued_at", "id"], name="listrun_list"),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -260,6 +260,7 @@ CREATE INDEX "listrun_ended" ON "lists_listrun" ("ended_at") WHERE "ended_at" IS
 CREATE INDEX "listrun_updated" ON "lists_listrun" ("updated_at");
 CREATE INDEX "listrun_owner" ON "lists_listrun" ("owner_id", "queued_at" DESC);
 CREATE INDEX "listrun_retries" ON "lists_listrun" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
+CREATE INDEX "listrun_project" ON "lists_listrun" ("project_id", "queued_at", "id");
 CREATE INDEX "listrun_list" ON "lists_listrun" ("order_list_id", "queued_at", "id");
 CREATE UNIQUE INDEX "listrun_one_at_a_time" ON "lists_listrun" ("order_list_id") WHERE "ended_at" IS NULL;
 CREATE INDEX "rowtask_row" ON "lists_rowtask" ("row_id", "task_id");
