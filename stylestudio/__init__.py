@@ -1,3 +1,3 @@
 """StyleStudio: train styles, and generate pictures in them on your own engines."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
