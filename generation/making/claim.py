@@ -87,6 +87,10 @@ def claim(worker: str, *, hold: bool = False) -> Claim | None:
     return Claim(prompt, attach=orphan is not None) if prompt else None
 
 
+class _OneFewer(Exception):
+    """A task failed instead of being started: look again."""
+
+
 def _take_one(worker: str, *, hold: bool) -> EnginePrompt | None:
     """Claim a picture that nobody has. If another worker was faster, look again."""
     tries = 0
@@ -94,6 +98,8 @@ def _take_one(worker: str, *, hold: bool) -> EnginePrompt | None:
         busy: list[int] = []
         try:
             prompt = _take(worker, busy, hold=hold)
+        except _OneFewer:
+            continue
         except IntegrityError:
             tries += 1
             if tries == TRIES:
@@ -107,7 +113,10 @@ def _take_one(worker: str, *, hold: bool) -> EnginePrompt | None:
 
 
 def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
-    """Claim the first picture in turn that can be started. `busy` is given the people for whom others claim now."""
+    """Claim the first picture in turn that can be started. `busy` is given the people for whom others claim now.
+
+    Raises _OneFewer if a task turned out to be one that nobody can make.
+    """
     now = Live.look() if locks.is_contended() else None  # on SQLite nothing changes after the transaction began
     claimed: list[int] = []
     is_gone = False
@@ -137,7 +146,9 @@ def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
         for pk in claimed:
             held.drop(pk)
         raise
-    return _take(worker, busy, hold=hold) if is_gone else None  # one fewer waits now
+    if is_gone:
+        raise _OneFewer
+    return None
 
 
 @contextmanager
