@@ -16,11 +16,9 @@ from generation.derivations import presets, words
 from generation.derivations.models import MOST_NAME, ExportPreset
 from generation.derivations.steps import catalogue
 from generation.derivations.steps.catalogue import Ask, Step
-from generation.derivations.steps.colour_lists import MOST_GIVEN, read_colours
+from generation.derivations.steps.colour_lists import read_colours
 from stylestudio.forms.fields import StudioBoundField, StudioForm
 from stylestudio.forms.widgets import Choices, Colour, Line, Segments
-
-MOST_TEXT = 8 * MOST_GIVEN  # characters of a palette
 
 
 class FinishForm(StudioForm):
@@ -162,10 +160,8 @@ def _field(ask: Ask) -> forms.Field:
         choices = [(value, words.choice(value)) for value in ask.choices]
         return forms.ChoiceField(label=label, help_text=said, choices=choices, widget=Choices)
     if ask.is_colour:
-        return forms.CharField(label=label, help_text=said, max_length=7, widget=Colour, validators=[_one_colour])
-    return forms.CharField(
-        label=label, help_text=said, required=False, max_length=MOST_TEXT, widget=Line, validators=[_colours]
-    )
+        return forms.CharField(label=label, help_text=said, widget=Colour, validators=[_one_colour])
+    return forms.CharField(label=label, help_text=said, required=False, widget=Line, validators=[_colours])
 
 
 def _colours(text: str) -> None:

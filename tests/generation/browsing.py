@@ -54,10 +54,10 @@ POST_ONLY = {
 }  # fmt: skip
 WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
-    "bulk-job", "bulk-on", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "edit", "edit-compose", "export-preset",
-    "export-preset-delete", "fetch-again", "finished", "finished-part", "job", "job-card", "job-mask",
-    "job-variations", "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download",
-    "picture-restore", "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
+    "bulk-job", "bulk-on", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "edit", "edit-compose", "fetch-again",
+    "finished", "finished-part", "job", "job-card", "job-mask", "job-variations", "mark", "move-to-front", "picture",
+    "picture-cover", "picture-delete", "picture-download", "picture-restore", "reference-from", "rename-filter",
+    "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_LIST = {
@@ -67,6 +67,7 @@ WITH_LIST = {
 WITH_OWN_RECIPE = {
     "accelerator", "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",
 }  # fmt: skip
+WITH_EXPORT_PRESET = {"export-preset", "export-preset-delete"}
 WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
 WITH_VERSION = {"safe-range", "strength", "version-faces"}
 WITH_PURPOSE = {"face", "face-ask"}
@@ -95,6 +96,7 @@ def address(name: str, pk: int = 1) -> str:
     if name == "list-example":
         return reverse("generation:list-example", args=["en", "csv"])
     numbered = WITH_LIST | WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_ENGINE | WITH_VERSION
+    numbered = WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_EXPORT_PRESET | WITH_ENGINE | WITH_VERSION
     return reverse(f"generation:{name}", args=[pk] if name in numbered else [])
 
 
