@@ -3,7 +3,7 @@
 import { byId, each } from "../dom.js";
 import { isTyping } from "../keys.js";
 import { boxes } from "./box.js";
-import { keptMask } from "./kept.js";
+import { fileOf, keptMask } from "./kept.js";
 import { grows } from "./margins.js";
 import { maskOn } from "./mask.js";
 import { paint } from "./strokes.js";
@@ -32,16 +32,16 @@ async function begin(desk) {
     return share > 0;
   };
   // The file that the form sends, and that a reload finds.
-  const settle = async () => {
+  const settle = () => {
     clearTimeout(waiting);
     const carrier = new DataTransfer(), isMarked = show(), margins = view.margins();
-    const blob = await mask.file();
-    if (isMarked) carrier.items.add(new File([blob], "mask.png", { type: "image/png" }));
+    const text = mask.text();
+    if (isMarked) carrier.items.add(fileOf(text));
     form.elements.mask.files = carrier.files;
     form.elements.mask_id.value = "";
     isUnsent = false;
     if (!isMarked && !SIDES.some((side) => margins[side])) kept.remove();
-    else if (!(await kept.write(blob, margins))) tell(says.dataset.unkept);
+    else if (!kept.write(text, margins)) tell(says.dataset.unkept);
   };
   const tools = {
     name: () => name,
@@ -54,7 +54,7 @@ async function begin(desk) {
     },
   };
 
-  const found = await kept.read();
+  const found = kept.read();
   if (found) for (const side of SIDES) form.elements[`add_${side}`].value = found.sides[side] ?? 0;
   grows(desk, view, tools);
   const box = boxes(desk, mask, tools);
@@ -66,7 +66,7 @@ async function begin(desk) {
   }
   paint(desk, mask, view, tools);
   view.fit();
-  await settle();
+  settle();
 
   const by = () => Math.min(64, Math.max(1, Number(document.querySelector("[data-by]").value) || 8));
   const step = (times) => (brush.value = Math.round(brush.value * times));
@@ -111,12 +111,9 @@ async function begin(desk) {
     }
   });
   document.addEventListener("keyup", ({ key }) => key === " " && (isHeld = false));
-  form.addEventListener("submit", async (event) => {
-    if (!isUnsent) return;
-    event.preventDefault();
-    await settle();
-    form.requestSubmit(event.submitter);
-  });
+  const hurry = () => isUnsent && settle();
+  form.addEventListener("submit", hurry);
+  addEventListener("pagehide", hurry);
   let wide = desk.clientWidth; // the height changes with the bars of a phone's browser
   new ResizeObserver(() => {
     if (desk.clientWidth !== wide) view.fit();
