@@ -123,6 +123,7 @@ def steps() -> dict[str, Callable[[], Any]]:
         finished = {
             "gallery, finished": page("/gallery/?finished=1"),
             "gallery, finished, further": page(f"/gallery/page/?finished=1&{further}"),
+            "finished of a picture": page(f"/gallery/{pictures[len(pictures) // 2]}/finished/"),
         }
     return {
         "studio": page("/"),
