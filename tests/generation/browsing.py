@@ -95,8 +95,9 @@ def address(name: str, pk: int = 1) -> str:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
     if name == "list-example":
         return reverse("generation:list-example", args=["en", "csv"])
-    numbered = WITH_LIST | WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_ENGINE | WITH_VERSION
-    numbered = WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_EXPORT_PRESET | WITH_ENGINE | WITH_VERSION
+    numbered = (
+        WITH_LIST | WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_EXPORT_PRESET | WITH_ENGINE | WITH_VERSION
+    )
     return reverse(f"generation:{name}", args=[pk] if name in numbered else [])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 from django.contrib.auth.models import User
@@ -58,6 +59,9 @@ def test_twenty_jobs_and_sixty_styles_are_sixty_kilobytes(
     html = her.get("/").content
     assert html.count(b'<figure class="tile') == 4 * JOBS and html.count(b'class="job is-done"') == JOBS
     assert len(html) <= MOST
+    # What the script compares with when the page was opened, so that it tells of new ones only.
+    ended = [datetime.fromisoformat(each) for each in re.findall(r'<time datetime="(.*?)"', html.decode())]
+    assert len(ended) == JOBS and all(each.tzinfo for each in ended)
 
 
 def cards(html: str) -> list[int]:
