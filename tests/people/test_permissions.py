@@ -27,7 +27,7 @@ ANSWERS = {200, 201, 204, 301, 302, 304, 400, 409, 415, 422, 503}
 # Only their makers and owners of the studio know of these, if they are private.
 PRIVATE = {
     "task", "picture", "board", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job",
-    "training", "checkpoint", "reading", "edit",
+    "training", "checkpoint", "reading", "edit", "atlas",
 }  # fmt: skip
 
 
@@ -114,6 +114,10 @@ RULES: dict[str, Rule] = {
     "generation:selection-all": page(),
     "generation:selection-gone": action(TEAM, pictures="{picture}"),
     "generation:selection-name": page(),
+    "generation:atlas": page("atlas"),
+    "generation:atlas-zip": page("atlas", "i0000"),  # of no file
+    "generation:atlas-cancel": action(MAKERS, "atlas"),
+    "generation:atlas-retry": action(MAKERS, "atlas"),
     "generation:bulk-job": page("bulk_job"),
     "generation:bulk-cancel": action(MAKERS, "bulk_job"),
     "generation:bulk-undo": action(MAKERS, "bulk_job"),
