@@ -45,7 +45,7 @@ def sweep() -> None:
         job.delete()
         for file in (job.file, job.picture):
             if file:
-                default_storage.delete(file.name)
+                default_storage.delete(str(file.name))
     life.sweep()
 
 

@@ -82,7 +82,7 @@ class AtlasJob(WorkerJob):
     @property
     def empty_percent(self) -> int:
         """How much of its sheets is empty, in percent."""
-        return round(100 * self.report.get("empty", 0))
+        return round(100 * float(self.report.get("empty", 0)))
 
     @property
     def left_text(self) -> str:

@@ -37,7 +37,7 @@ def download(request: StudioRequest, pk: int) -> HttpResponseBase:
         raise Http404(_("There is no such download."))
     name = f"{names.clean(job.name)}.zip"
     try:
-        file = default_storage.open(job.file.name)
+        file = default_storage.open(str(job.file.name))
     except FileNotFoundError:
         return missing_files_page(request, FilesMissing([name]), job.get_absolute_url())
     return attachment(name, file, "application/zip")

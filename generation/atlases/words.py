@@ -17,7 +17,7 @@ ENGINES: Mapping[str, str | Promise] = {
     "unity": "Unity",
 }
 # By the reasons of `NoSheet`, and of our own.
-FAULTS: Mapping[str, object] = {
+FAULTS: dict[str, object] = {
     "none": _("None of these pictures is there any more. Select others."),
     "double": _("Some pictures would have the same name. Add a field to the names, such as {index}."),
     "number": _(

@@ -116,12 +116,9 @@ RULES: dict[str, Rule] = {
     "generation:selection-name": page(),
     "generation:atlas": page("atlas"),
     "generation:atlas-zip": page("atlas", "i0000"),  # of no file
-    "generation:atlas-cancel": action(MAKERS, "atlas"),
-    "generation:atlas-retry": action(MAKERS, "atlas"),
+    **{f"generation:atlas-{name}": action(MAKERS, "atlas") for name in ("cancel", "retry")},
     "generation:bulk-job": page("bulk_job"),
-    "generation:bulk-cancel": action(MAKERS, "bulk_job"),
-    "generation:bulk-undo": action(MAKERS, "bulk_job"),
-    "generation:bulk-on": action(MAKERS, "bulk_job"),
+    **{f"generation:bulk-{name}": action(MAKERS, "bulk_job") for name in ("cancel", "undo", "on")},
     "generation:bulk-zip": page("bulk_job", "iny00"),  # the link is its maker's
     "generation:variations": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),

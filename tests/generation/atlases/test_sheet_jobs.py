@@ -34,7 +34,7 @@ ASKED = {
 }  # fmt: skip
 
 
-def ask(person: User, *pictures: GeneratedImage, htmx: bool = False, **changes: str | None) -> Answer:
+def ask(person: User, *pictures: GeneratedImage, htmx: bool = False, **changes: Any) -> Answer:
     """Fill in the form and send it; None leaves a field out."""
     keys = ",".join(str(each.pk) for each in pictures)
     sent = {"work": "sheet", "asked": "1", "pictures": keys, **ASKED, **changes}
@@ -42,7 +42,7 @@ def ask(person: User, *pictures: GeneratedImage, htmx: bool = False, **changes: 
     return signed_in(person).post("/gallery/selection/", data, headers=HTMX if htmx else {})
 
 
-def made(person: User, *pictures: GeneratedImage, **changes: str | None) -> AtlasJob:
+def made(person: User, *pictures: GeneratedImage, **changes: Any) -> AtlasJob:
     """The job after a worker had it."""
     answer = ask(person, *pictures, **changes)
     assert answer.status_code == 302, answer.content.decode()
@@ -90,7 +90,7 @@ def test_selected_pictures_become_a_zip_whose_frames_are_they(store: Store, ada:
     assert len(json.loads(files["icons-1.json"])["animations"]["icon"]) == 5
     page = signed_in(ada).get(job.get_absolute_url()).content.decode()
     assert "5 frames · 1 sheet" in page and job.picture.url in page and "Download zip" in page
-    assert default_storage.size(job.file.name) + default_storage.size(job.picture.name) == job.size
+    assert default_storage.size(str(job.file.name)) + default_storage.size(str(job.picture.name)) == job.size
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_same_pictures_make_the_same_zip(store: Store, ada: User) -> None:
     pictures = [store(icon()), store(icon(30))]
     first, second = (made(ada, *pictures) for _time in range(2))
     assert first.pk != second.pk
-    read = [default_storage.open(each.file.name).read() for each in (first, second)]
+    read = [default_storage.open(str(each.file.name)).read() for each in (first, second)]
     assert read[0] == read[1]
 
 
@@ -173,7 +173,7 @@ def test_a_picture_that_is_gone_missing_or_broken_is_named_and_nothing_is_half_m
     atlas_jobs.life.work()
     job = AtlasJob.objects.get()
     assert (job.status, job.error_kind, job.error_detail) == (Status.FAILED, "broken", "icon-3")
-    default_storage.delete(pictures[1].file.name)
+    default_storage.delete(str(pictures[1].file.name))
     job = made(ada, *pictures[:2])
     assert (job.error_kind, job.error_detail) == ("missing", "icon-2")
     ask(ada, *pictures[:2])
@@ -250,13 +250,13 @@ def test_old_sheets_are_deleted_with_their_files(store: Store, ada: User) -> Non
     AtlasJob.objects.filter(pk=old.pk).update(ended_at=timezone.now() - atlas_jobs.KEPT - timedelta(days=1))
     atlas_jobs.sweep()
     assert list(AtlasJob.objects.all()) == [new]
-    assert not default_storage.exists(old.file.name) and not default_storage.exists(old.picture.name)
-    assert default_storage.exists(new.file.name)
+    assert not default_storage.exists(str(old.file.name)) and not default_storage.exists(str(old.picture.name))
+    assert default_storage.exists(str(new.file.name))
 
 
 def test_a_zip_whose_file_is_missing_says_so(store: Store, ada: User) -> None:
     job = made(ada, store(icon()))
-    default_storage.delete(job.file.name)
+    default_storage.delete(str(job.file.name))
     answer = signed_in(ada).get(f"/sheets/{job.pk}/zip/")
     assert answer.status_code == 409 and "icons.zip" in answer.content.decode()
 
