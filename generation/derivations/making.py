@@ -54,7 +54,7 @@ def prepare(user: User, pictures: Sequence[int], parameters: Mapping[str, Any]) 
     keys = {pk: finishing.key_of(pk, user.pk, plan) for pk in pictures if pk in seen}
     known = _known(keys.values())
     wanted = [seen[pk] for pk, key in keys.items() if key not in known]
-    _require_room(sum(each.size for each in wanted))
+    require_room(sum(each.size for each in wanted))
     name = identity.new_names()
     # The names are looked up here: threads of the pool have no connection to the database.
     with ThreadPoolExecutor(THREADS) as pool:
@@ -125,7 +125,7 @@ def undo(user: User, changed: Mapping[str, Any]) -> int:
     return len(GeneratedImage.everything.discard(list(found.order_by().values_list("pk", flat=True))))
 
 
-def _require_room(size: int) -> None:
+def require_room(size: int) -> None:
     """Raise Failed if the disk has no room for as much again."""
     if isinstance(default_storage, FileSystemStorage):
         place = Path(default_storage.path(""))

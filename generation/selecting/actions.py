@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.utils.functional import Promise
 
 from stylestudio.host import rooms
+from stylestudio.jobs.worker_job import WorkerJob
 
 AT_ONCE = 200  # pictures that are worked on while the person waits
 SLICE = 500  # pictures of a transaction
@@ -32,39 +33,58 @@ class Outcome:
     left: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something that can be done with many pictures.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A button of the bar.
 
-    `apply(user, pictures, parameters, prepared)` changes those of the pictures that it may. What takes long is done
-    before by `prepare(user, pictures, parameters)`, outside of the transaction. `undo(user, changed)` takes back what
-    was changed and is still so, and returns the number. `form(data, user=…)` asks for the parameters: its
-    `cleaned_data`, as JSON. `done` and `undone` say it in words, `left` has the words for each reason. `icon` is one of
-    the sprite, `key` a letter that presses the button, `place` the wall on which it is offered. What
-    `is_personal` changes belongs to whoever did it: others neither see the work nor take it back. `about(user,
-    selection)` says beside the form what it takes; `most`: how many pictures it is done with at a time; `result`: what
-    the address of the wall ends with that shows what was made.
+    `form(data, user=…)` asks for the parameters: its `cleaned_data`, as JSON. `about(user, selection)` says beside the
+    form what it takes. `icon` is one of the sprite, `key` a letter that presses the button, `place` the wall on which
+    it is offered; `is_danger`: it comes last.
     """
 
     name: str
     title: Promise | str
     button: Promise | str
     icon: str
+    form: Callable[..., forms.BaseForm] | None = None
+    about: Callable[[User, Any], str] | None = None
+    is_danger: bool = False
+    key: str = ""
+    place: str = GALLERY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Offer):
+    """Something that is made of many pictures together, by a job of another room, whose page the person then sees.
+
+    `order(user, selection, parameters)` stores that job. Raises ValidationError, which may name fields of the form.
+    """
+
+    order: Callable[[User, Any, Mapping[str, Any]], WorkerJob]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action(Offer):
+    """Something that can be done with many pictures, slice by slice, and taken back.
+
+    `apply(user, pictures, parameters, prepared)` changes those of the pictures that it may. What takes long is done
+    before by `prepare(user, pictures, parameters)`, outside of the transaction. `undo(user, changed)` takes back what
+    was changed and is still so, and returns the number. `done` and `undone` say it in words, `left` has the words for
+    each reason. What `is_personal` changes belongs to whoever did it: others neither see the work nor take it back.
+    `most`: how many pictures it is done with at a time; `result`: what the address of the wall ends with that shows
+    what was made.
+    """
+
     done: Number
     undone: Number
     left: Mapping[str, Number]
     apply: Callable[[User, Sequence[int], Mapping[str, Any], Any], Outcome]
     undo: Callable[[User, Mapping[str, Any]], int] | None = None
     prepare: Callable[[User, Sequence[int], Mapping[str, Any]], Any] | None = None
-    form: Callable[..., forms.BaseForm] | None = None
-    about: Callable[[User, Any], str] | None = None
     most: int = 0  # 0: as many as can be selected
     at_once: int = AT_ONCE
     size: int = SLICE
-    is_danger: bool = False
     is_personal: bool = False
-    key: str = ""
-    place: str = GALLERY
     result: str = ""
 
     def reasons(self, left: Mapping[str, int]) -> Iterable[str]:
@@ -77,11 +97,12 @@ def counted(words: Number) -> Number:
     return lambda number: words(number) % {"number": f"{number:,}"}
 
 
-def known() -> dict[str, Action]:
-    """All actions by name, in the order in which rooms list them."""
-    return {action.name: action for action in rooms.contributed("picture_actions")}
+def known() -> dict[str, Offer]:
+    """All offers by name, in the order in which rooms list them."""
+    return {offer.name: offer for offer in rooms.contributed("picture_actions")}
 
 
 def find(name: str) -> Action | None:
     """The action of this name; None if there is none."""
-    return known().get(name)
+    offer = known().get(name)
+    return offer if isinstance(offer, Action) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -48,21 +48,42 @@ def act(request: StudioRequest) -> HttpResponse:
         return _go(request, f"{reverse('generation:compare')}?{urlencode({'ids': ','.join(map(str, few))}, safe=',')}")
     if work == DOWNLOAD:
         return _download(request, selection)
-    action = actions.find(work)
+    action = actions.known().get(work)
     if action is None:
         raise Http404(_("There is no such thing."))
     parameters: Mapping[str, Any] = {}
+    form = None
     if action.form:
-        form: Any = action.form(request.POST if "asked" in request.POST else None, user=request.user)
+        form = action.form(request.POST if "asked" in request.POST else None, user=request.user)
         if not form.is_bound or not form.is_valid():
-            about = action.about(request.user, selection) if action.about else ""
-            return _ask(request, selection, work, form, {"action": action, "about": about})
+            return _ask_for(request, selection, action, form)
         parameters = form.cleaned_data
+    if isinstance(action, actions.Order):
+        return _order(request, selection, action, form, parameters)
     try:
-        job = orders.place(request.user, action, selection, parameters)
+        job = orders.place(request.user, cast("actions.Action", action), selection, parameters)
     except ValidationError as error:
         return _told(request, error.messages[0])
     return _answer(request, job)
+
+
+def _order(
+    request: StudioRequest, selection: Selection, order: actions.Order, form: Any, parameters: Mapping[str, Any]
+) -> HttpResponse:
+    """To the page of the job that makes something of the pictures; back to the form if that cannot be."""
+    try:
+        job = order.order(request.user, selection, parameters)
+    except ValidationError as error:
+        if form is None:
+            return _told(request, error.messages[0])
+        form.add_error(None, error)
+        return _ask_for(request, selection, order, form)
+    return _go(request, job.get_absolute_url())
+
+
+def _ask_for(request: StudioRequest, selection: Selection, action: actions.Offer, form: Any) -> HttpResponse:
+    about = action.about(request.user, selection) if action.about else ""
+    return _ask(request, selection, action.name, form, {"action": action, "about": about})
 
 
 def _download(request: StudioRequest, selection: Selection) -> HttpResponse:

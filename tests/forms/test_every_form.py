@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client, RequestFactory
 from django.utils.html import escape
 
+from generation.atlases.forms import SheetForm
 from generation.derivations.forms import FinishForm
 from generation.derivations.forms import PresetForm as ExportPresetForm
 from generation.derivations.models import ExportPreset
@@ -230,6 +231,18 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
         lambda data: ListSettingsForm(data, instance=OrderList(owner=ada)), {"name": "A", "visibility": "team"}
     ),
     WordsForm: lambda ada: Case(lambda data: WordsForm(data, user=ada), {"name": "metals", "words": "iron"}),
+    SheetForm: lambda ada: Case(
+        lambda data: SheetForm(data, user=ada),
+        {
+            "name": "icons",
+            "engine": "hash",
+            "most_side": "2048",
+            "template": "{seed}",
+            "padding": "2",
+            "border": "0",
+            "milliseconds": "83",
+        },
+    ),
     DownloadForm: lambda ada: Case(lambda data: DownloadForm(data, user=ada), {"template": "{seed}"}),
     IntoForm: into,
     BulkForm: lambda _ada: Case(BulkForm, {}),
@@ -310,7 +323,8 @@ def test_what_is_said_of_a_field_is_tied_to_it(kind: type[forms.BaseForm], ada: 
 
 def text(field: forms.BoundField, length: int) -> str:
     """A text of this length that a field takes."""
-    ending = "{seed}" if isinstance(field.form, DownloadForm | ListDownloadForm) else ENDINGS.get(field.name, "")
+    is_template = field.name == "template" and isinstance(field.form, DownloadForm | ListDownloadForm | SheetForm)
+    ending = "{seed}" if is_template else ENDINGS.get(field.name, "")
     return f"{'a' * (length - len(ending))}{ending}"
 
 

@@ -33,6 +33,7 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
+    "atlas", "atlas-zip",
     "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "export-presets", "face", "finished",
     "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "job-mask",
     "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks", "other-styles", "picture",
@@ -41,7 +42,8 @@ GET_ONLY = {
     "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
-    "accelerator", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
+    "accelerator", "atlas-cancel", "atlas-retry",
+    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
     "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear",
     "draft-restore", "edit-compose", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete",
     "export-preset-new", "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns",
@@ -53,6 +55,7 @@ POST_ONLY = {
     "word-list-delete",
 }  # fmt: skip
 WITH_NUMBER = {
+    "atlas", "atlas-cancel", "atlas-retry", "atlas-zip",
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
     "bulk-job", "bulk-on", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "edit", "edit-compose", "fetch-again",
     "finished", "finished-part", "job", "job-card", "job-mask", "job-variations", "mark", "move-to-front", "picture",

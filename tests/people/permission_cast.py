@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
+from generation.atlases.models import AtlasJob
 from generation.derivations.models import ExportPreset
 from generation.engines.models import Engine
 from generation.gallery.models import SavedFilter
@@ -42,6 +43,10 @@ from training.datasets.versions import snapshots
 from training.runs import parameters
 from training.runs.models import Checkpoint, TrainingJob
 
+SHEET = {
+    "engine": "hash", "most_side": 512, "padding": 2, "border": 0, "trim": True, "power_of_two": False,
+    "milliseconds": 83,
+}  # fmt: skip
 PEOPLE = ("stranger", "member", "maker", "curator", "owner")
 
 
@@ -130,6 +135,10 @@ class Cast:
     def _selected(self) -> None:
         asked = {"template": "{seed}", "sidecars": False}
         self.bulk_job = selecting_orders.download(self.maker, Selection((self.picture.pk,)), asked)
+        self.atlas: AtlasJob = AtlasJob.objects.create(
+            owner=self.maker, name="icons", frames=[[self.picture.pk, "fox"]], settings=SHEET, total=1
+        )
+        self.atlas.cancel()
         source = TakeOver.Source.FOLDER
         self.takeover: TakeOver = TakeOver.objects.create(owner=self.users["owner"], source=source, source_name="old")
         self.takeover.cancel()
@@ -181,5 +190,5 @@ class Cast:
 
     def make_private(self) -> None:
         """From here on only its maker and owners of the studio may know of anything that can be private."""
-        for model in (GenerationTask, Board, OrderList, Dataset, DatasetJob, TrainingJob):
+        for model in (GenerationTask, Board, OrderList, Dataset, DatasetJob, TrainingJob, AtlasJob):
             model._base_manager.update(visibility=Visibility.PRIVATE)

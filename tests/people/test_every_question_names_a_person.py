@@ -38,6 +38,7 @@ WORKSHOPS = {
     "styles.importing": "a file is here already, or a name taken, whoever sees that",
     "styles.management": COMMAND,
     "styles.models": "versions of one style are numbered and published whoever sees them",
+    "generation.atlases.atlas_jobs": WORKER,
     "generation.derivations.making": WORKER,
     "generation.engines.unclaimed_loras": "a file has an owner, whoever sees that",
     "generation.keeping.admin": ADMIN,
@@ -94,6 +95,7 @@ WORKSHOPS = {
     "training.trainers": WORKER,
 }
 FOR_EVERYBODY = {
+    "generation.atlases.ordering.shelf_on_disk": "sums of everybody's files name none",
     "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",
     "generation.derivations.wall_filters.pictures": "the wall asks of each picture whether the person sees it",
@@ -284,8 +286,8 @@ def test_a_page_that_forgets_it_is_found() -> None:
 
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
-        "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage", "GenerationTask",
+        "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset",
+        "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage", "GenerationTask",
         "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureCount", "PictureJob", "Preset", "Reading",
         "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry",
         "TrashOrder", "WordList",

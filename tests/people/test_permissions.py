@@ -27,7 +27,7 @@ ANSWERS = {200, 201, 204, 301, 302, 304, 400, 409, 415, 422, 503}
 # Only their makers and owners of the studio know of these, if they are private.
 PRIVATE = {
     "task", "picture", "board", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job",
-    "training", "checkpoint", "reading", "edit",
+    "training", "checkpoint", "reading", "edit", "atlas",
 }  # fmt: skip
 
 
@@ -114,10 +114,11 @@ RULES: dict[str, Rule] = {
     "generation:selection-all": page(),
     "generation:selection-gone": action(TEAM, pictures="{picture}"),
     "generation:selection-name": page(),
+    "generation:atlas": page("atlas"),
+    "generation:atlas-zip": page("atlas", "i0000"),  # of no file
+    **{f"generation:atlas-{name}": action(MAKERS, "atlas") for name in ("cancel", "retry")},
     "generation:bulk-job": page("bulk_job"),
-    "generation:bulk-cancel": action(MAKERS, "bulk_job"),
-    "generation:bulk-undo": action(MAKERS, "bulk_job"),
-    "generation:bulk-on": action(MAKERS, "bulk_job"),
+    **{f"generation:bulk-{name}": action(MAKERS, "bulk_job") for name in ("cancel", "undo", "on")},
     "generation:bulk-zip": page("bulk_job", "iny00"),  # the link is its maker's
     "generation:variations": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -10,7 +10,7 @@ from PIL import Image
 from generation.derivations.sheets import godot, json_files, unity
 from generation.derivations.sheets.animations import animations
 from generation.derivations.sheets.packing import Layout, Page, pack
-from generation.derivations.sheets.pieces import Frame, cut, require_names
+from generation.derivations.sheets.pieces import Frame, NoSheet, Piece, cut, require_names
 from generation.derivations.steps import digests, files
 from generation.derivations.steps.edges import CLEAR
 
@@ -23,6 +23,8 @@ WRITERS: Mapping[str, Writer] = {
     "unity": unity.settings_files,
 }
 WHOLE = frozenset({"babylon"})  # engines that know nothing of what was cut away
+MOST_PIXELS = 80_000_000  # of all pieces: while a sheet is made they are in the memory, with 4 bytes each
+MOST_ON_A_SHEET = 40_000_000  # pixels; the picture is read back, and Pillow is told to read no larger ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,37 @@ class Wish:
     layout: Layout = field(default_factory=Layout)
 
 
-def make(frames: Sequence[Frame], wish: Wish) -> Sheet:
+def make(frames: Iterable[Frame], wish: Wish, *, drawn: Callable[[], None] = lambda: None) -> Sheet:
     """The files of a sheet of these frames. The same bytes for the same frames, in whatever order, and the same
-    libraries. Raises NoSheet.
+    libraries. The frames are taken one after the other, and nothing is kept of them but what shows. `drawn` is called
+    after each picture. Raises NoSheet.
     """
-    require_names(each.name for each in frames)
-    pieces = [cut(each, trim=wish.trim and wish.engine not in WHOLE) for each in frames]
+    pieces = _pieces(frames, wish)
+    require_names(each.name for each in pieces)
     pages = pack(pieces, wish.layout)
+    if any(page.width * page.height > MOST_ON_A_SHEET for page in pages):
+        raise NoSheet("large_sheet")
     pictures = [f"{wish.name}-{number}.png" for number in range(1, len(pages) + 1)]
-    drawn = {name: _drawn(page) for name, page in zip(pictures, pages, strict=True)}
-    moving = animations(sorted(each.name for each in frames))
+    made: dict[str, bytes] = {}
+    for name, page in zip(pictures, pages, strict=True):
+        made[name] = _drawn(page)
+        drawn()
+    moving = animations(sorted(each.name for each in pieces))
     told = WRITERS[wish.engine](pages, pictures, moving, wish.milliseconds)
     area = sum(page.width * page.height for page in pages)
     used = sum(wide * high for page in pages for wide, high in _boxes(page))
-    return Sheet({**drawn, **told}, len(frames), len(pages), 1 - used / area)
+    return Sheet({**made, **told}, len(pieces), len(pages), 1 - used / area)
+
+
+def _pieces(frames: Iterable[Frame], wish: Wish) -> list[Piece]:
+    pieces, pixels = [], 0
+    for each in frames:
+        piece = cut(each, trim=wish.trim and wish.engine not in WHOLE)
+        pixels += piece.image.width * piece.image.height
+        if pixels > MOST_PIXELS:
+            raise NoSheet("many_pixels")
+        pieces.append(piece)
+    return pieces
 
 
 def _boxes(page: Page) -> list[tuple[int, int]]:

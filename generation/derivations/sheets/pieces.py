@@ -16,8 +16,8 @@ TAKEN = frozenset({"__BASE", "__proto__"})
 
 
 class NoSheet(ValueError):
-    """No sheet can be made of these frames. `reason`: "none", "double", "number", "taken", "too_large"; `names`: whose
-    fault it is.
+    """No sheet can be made of these frames. `reason`: "none", "double", "number", "taken", "too_large", and of all
+    together "many_pixels", "large_sheet"; `names`: whose fault it is.
     """
 
     def __init__(self, reason: str, names: Iterable[str] = ()) -> None:

@@ -1,0 +1,36 @@
+"""Registers sheets as jobs, and contributes the button of the selection's bar."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.host import rooms
+
+
+class AtlasesConfig(rooms.Room):
+    """Sheets of pictures."""
+
+    name = "generation.atlases"
+    label = "atlases"
+    verbose_name = _("Sheets")
+    beats = ("generation.atlases.atlas_jobs:life.held.renew",)
+    picture_actions = ("generation.atlases.ordering:SHEET",)
+    disk_shelves = ("generation.atlases.ordering:shelf_on_disk",)
+
+    def ready(self) -> None:
+        """Register the kind with the kernel."""
+        # Models can be imported only now.
+        from generation.atlases.models import AtlasJob
+        from stylestudio.jobs import kinds
+
+        super().ready()
+        kinds.register(
+            kinds.Kind(
+                name=AtlasJob.kind,
+                model=AtlasJob,
+                fragments=("generation/atlases/_atlas.html", "queue/work/_row.html"),
+                facts=rooms.Named("generation.atlases.atlas_jobs:facts"),
+                sweep=rooms.Named("generation.atlases.atlas_jobs:sweep"),
+                wake=rooms.Named("generation.atlases.tasks:wake"),
+            )
+        )

@@ -1,0 +1,73 @@
+"""The page of a sheet, its zip, and what can be done with it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from generation.atlases import atlas_jobs, ordering
+from generation.atlases.models import AtlasJob
+from generation.selecting import names
+from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
+from stylestudio.live import page_frame, publisher
+from stylestudio.people.access import StudioRequest, changeable, visible
+
+
+@require_GET
+def atlas(request: StudioRequest, pk: int) -> HttpResponse:
+    """A sheet on its own page."""
+    job = visible(AtlasJob.objects.select_related("owner"), request.user, pk=pk)
+    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+    return render(request, "generation/atlases/atlas.html", context)
+
+
+@require_GET
+def download(request: StudioRequest, pk: int) -> HttpResponseBase:
+    """The zip of a sheet."""
+    job = visible(AtlasJob.objects.select_related("owner"), request.user, pk=pk)
+    if not job.file:
+        raise Http404(_("There is no such download."))
+    name = f"{names.clean(job.name)}.zip"
+    try:
+        file = default_storage.open(str(job.file.name))
+    except FileNotFoundError:
+        return missing_files_page(request, FilesMissing([name]), job.get_absolute_url())
+    return attachment(name, file, "application/zip")
+
+
+@require_POST
+def cancel(request: StudioRequest, pk: int) -> HttpResponse:
+    """Cancel it. Nothing is left of it."""
+    job = changeable(AtlasJob.objects.all(), request.user, pk=pk)
+    atlas_jobs.life.cancel(job)
+    if request.htmx:
+        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
+    return redirect(job)
+
+
+@require_POST
+def retry(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make it once more, of the same pictures under the same names."""
+    job = changeable(AtlasJob.objects.all(), request.user, pk=pk)
+    try:
+        job = ordering.retry(request.user, job)
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+    address = job.get_absolute_url()
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+urlpatterns = [
+    path("sheets/<int:pk>/", atlas, name="atlas"),
+    path("sheets/<int:pk>/zip/", download, name="atlas-zip"),
+    path("sheets/<int:pk>/cancel/", cancel, name="atlas-cancel"),
+    path("sheets/<int:pk>/retry/", retry, name="atlas-retry"),
+]
