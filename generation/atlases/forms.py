@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.atlases import words
 from generation.atlases.models import MOST_NAME
-from generation.derivations.sheets.packing import MOST_PADDING, SIDES
+from generation.derivations.sheets.wishes import MOST_PADDING, SIDES
 from generation.selecting import names
 from generation.selecting.models import FileNaming
 from stylestudio.forms.fields import StudioForm

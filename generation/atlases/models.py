@@ -10,8 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from generation.atlases import words
-from generation.derivations.sheets.making import Wish
-from generation.derivations.sheets.packing import Layout
+from generation.derivations.sheets.wishes import Layout, Wish
 from stylestudio.jobs.kinds import JobQuerySet, Status
 from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.masks.facts import EditFacts, of_snapshot
-from generation.masks.pixels import png_of
 from generation.pictures.models import GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.media import identity
@@ -102,6 +101,8 @@ def gone_words() -> str:
 
 def keep(pixels: bytes, width: int, height: int) -> Mask:
     """Store a mask of `width` x `height` grey values; equal ones are stored once."""
+    from generation.masks.pixels import png_of  # not with the models: what only reads rows needs no Pillow
+
     made = png_of(pixels, (width, height))
     if known := Mask.objects.filter(sha256=made.sha256).first():
         return known

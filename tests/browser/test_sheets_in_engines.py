@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page
 
-from generation.derivations.sheets.making import Sheet, Wish, make
-from generation.derivations.sheets.packing import Layout
+from generation.derivations.sheets.making import Sheet, make
 from generation.derivations.sheets.pieces import Frame
+from generation.derivations.sheets.wishes import Layout, Wish
 from tests.generation.derivations.sheets.reading import pictures, same
 
 pytestmark = pytest.mark.heavy

@@ -261,6 +261,7 @@ def test_scripts_get_the_facts(task: GenerationTask, line: Line) -> None:
         "picture": 2,
         "count": 2,
         "saved": 0,
+        "recipe": "sdxl-lightning",
         "error": "",
     }
     assert data["timestamp"].endswith("Z")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from PIL import Image
 
 from generation.derivations.sheets import godot, json_files, unity
 from generation.derivations.sheets.animations import animations
-from generation.derivations.sheets.packing import Layout, Page, pack
+from generation.derivations.sheets.packing import Page, pack
 from generation.derivations.sheets.pieces import Frame, NoSheet, Piece, cut, require_names
+from generation.derivations.sheets.wishes import Wish
 from generation.derivations.steps import digests, files
 from generation.derivations.steps.edges import CLEAR
 
@@ -35,17 +36,6 @@ class Sheet:
     frames: int
     pages: int
     empty: float
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What kind of sheet. `engine`: a key of WRITERS; `milliseconds`: how long a frame of an animation is shown."""
-
-    name: str = "sheet"
-    engine: str = "hash"
-    trim: bool = True
-    milliseconds: int = 83
-    layout: Layout = field(default_factory=Layout)
 
 
 def make(frames: Iterable[Frame], wish: Wish, *, drawn: Callable[[], None] = lambda: None) -> Sheet:

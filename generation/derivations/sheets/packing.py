@@ -9,25 +9,14 @@ from dataclasses import dataclass
 import rectpack
 
 from generation.derivations.sheets.pieces import NoSheet, Piece
+from generation.derivations.sheets.wishes import Layout
 from generation.derivations.steps.digests import of_pixels
 from generation.derivations.steps.edges import power_of_two
 
-SIDES = (512, 1024, 2048, 4096, 8192)  # that a sheet may have at most
-MOST_PADDING = 64
 # How much wider than a square of their area a sheet is: 4 % of one with 2,048 icons of 20 to 120 pixels stayed empty at
 # the first (rectpack 0.2.2). Fewer pieces leave more, and are packed soon, so several are tried.
 _SPARE, _OTHERS = 1.04, (1.0, 1.02, 1.06, 1.1, 1.15, 1.2)
 _FEW = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How to pack. `padding`: clear pixels between two pieces; `border`: between pieces and the edge of the sheet."""
-
-    most_side: int = 2048
-    padding: int = 2
-    border: int = 0
-    power_of_two: bool = False
 
 
 @dataclass(frozen=True, slots=True)

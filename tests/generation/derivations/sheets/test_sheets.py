@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from generation.derivations.sheets.animations import animations
-from generation.derivations.sheets.making import Sheet, Wish, make
-from generation.derivations.sheets.packing import Layout, Page, pack
+from generation.derivations.sheets.making import Sheet, make
+from generation.derivations.sheets.packing import Page, pack
 from generation.derivations.sheets.pieces import Frame, NoSheet, cut, require_names
+from generation.derivations.sheets.wishes import Layout, Wish
 from tests.generation.derivations.sheets import reading
 
 Reader = Callable[[reading.Files], dict[str, Image.Image]]
