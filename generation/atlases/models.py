@@ -41,6 +41,7 @@ class AtlasJob(WorkerJob):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("sheet")
         verbose_name_plural = _("sheets")
+        indexes = [*WorkerJob.Meta.indexes, models.Index(fields=["project", "queued_at", "id"], name="atlasjob_list")]
 
     def __str__(self) -> str:
         return self.title

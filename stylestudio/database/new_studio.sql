@@ -175,6 +175,7 @@ CREATE INDEX "atlasjob_ended" ON "atlases_atlasjob" ("ended_at") WHERE "ended_at
 CREATE INDEX "atlasjob_updated" ON "atlases_atlasjob" ("updated_at");
 CREATE INDEX "atlasjob_owner" ON "atlases_atlasjob" ("owner_id", "queued_at" DESC);
 CREATE INDEX "atlasjob_retries" ON "atlases_atlasjob" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
+CREATE INDEX "atlasjob_list" ON "atlases_atlasjob" ("project_id", "queued_at", "id");
 CREATE UNIQUE INDEX "django_content_type_app_label_model_76bd3d3b_uniq" ON "django_content_type" ("app_label", "model");
 CREATE UNIQUE INDEX "auth_permission_content_type_id_codename_01ab375a_uniq" ON "auth_permission" ("content_type_id", "codename");
 CREATE INDEX "auth_permission_content_type_id_2f476e4b" ON "auth_permission" ("content_type_id");

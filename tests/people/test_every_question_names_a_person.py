@@ -287,7 +287,8 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset",
-        "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage", "GenerationTask",
+        "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage",
+        "GenerationTask",
         "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureCount", "PictureJob", "Preset", "Reading",
         "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry",
         "TrashOrder", "WordList",
