@@ -217,7 +217,7 @@ class GenerationTask(OftenUsed, Job):
         """
         if self.taken_over is not None:
             return ""
-        known = registry.shipped().get(self.recipe) or self._own_recipe
+        known = registry.every().get(self.recipe) or self._own_recipe
         if known is None:
             return self.recipe
         words = gettext("%(name)s, version %(number)d") if known.is_own else "%(name)s"
