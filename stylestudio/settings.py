@@ -97,6 +97,7 @@ INSTALLED_APPS = [
     "generation.selecting",
     "generation.takeover",
     "generation.derivations",
+    "generation.changing",
     "generation.lists",
     "training.datasets",
     "training.runs",

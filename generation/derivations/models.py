@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.derivations.steps.limits import FORMATS
 from generation.pictures.models import GeneratedImage
+from generation.recipes import registry
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet, VisibleQuerySet
 
@@ -108,3 +109,14 @@ class Derivation(InProject):
 
     def __str__(self) -> str:
         return f"#{self.picture_id}: {self.preset}"
+
+    @property
+    def change(self) -> str:
+        """The recipe by which an engine made it; "" if the studio did."""
+        return str(self.settings.get("change", ""))
+
+    @property
+    def title(self) -> str:
+        """What it was made with: the preset, or what the engine did in the reader's language."""
+        recipe = registry.changers().get(self.change)
+        return str(recipe.title) if recipe else self.preset

@@ -35,7 +35,7 @@ def section(request: StudioRequest, picture: GeneratedImage) -> str:
         "made": shown[:MOST_SHOWN],
         "more": len(shown) > MOST_SHOWN,
         "own": own,
-        "steps": words.sentence(own.settings["steps"]) if own else "",
+        "steps": words.sentence(own.settings["steps"]) if own and not own.change else "",
         "remarks": [words.REMARKS[code] for code in own.remarks if code in words.REMARKS] if own else (),
         "form": FinishForm(user=request.user),
         "work": FINISH.name,

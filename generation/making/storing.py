@@ -27,8 +27,9 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     """
     task = prompt.task
     facts = decoding.check_output(data)
-    if (finished := source_pictures.finished(task, data)) is not data:
-        data, facts = finished, decoding.check_output(finished)
+    finished = source_pictures.finished(task, data)
+    if finished.data is not data:
+        data, facts = finished.data, decoding.check_output(finished.data)
     picture = GeneratedImage(
         task=task,
         project_id=task.project_id,
@@ -48,6 +49,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     try:
         with transaction.atomic():
             picture.save(force_insert=True)
+            finished.keep(picture)
             style_counts.add(task, 1)
             prepared.write(
                 EnginePrompt,

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
+from generation.ordering.first_tasks import first_task
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -252,7 +253,7 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    return _store(task, mix, _how(order), order.frame, request_id, order.edit)
+    return store(task, mix, _how(order), order.frame, request_id, order.edit)
 
 
 def snapshot(order: Order) -> dict[str, Any]:
@@ -269,7 +270,7 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit")
+HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived")
 
 
 def _how(order: Order) -> dict[str, Any]:
@@ -354,13 +355,16 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
         how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
-        again = _store(again, mix, how, task.frame, request_id, _edited(task))
+        again = store(again, mix, how, task.frame, request_id, _edited(task))
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
 
 
 def order_of(task: GenerationTask) -> Order:
-    """The order a task was made from, to fill the form with; what the task lacks is absent."""
+    """The order a task was made from, to fill the form with; what the task lacks is absent. What was made of a picture
+    has that of the picture.
+    """
+    task = first_task(task)
     mix = tuple(
         Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
         for row in task.mix.select_related("version__style")
@@ -393,6 +397,7 @@ def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> Gene
 
     Raises ValidationError as `place` does.
     """
+    task = first_task(task)
     same = replace(order_of(task), seed=None, count=VARIATIONS, own_files=snapshots.files_in(task.snapshot))
     return place(same, user, request_id=request_id, visibility=task.visibility)
 
@@ -415,7 +420,7 @@ def _off(row: TaskStyle, prompt: str) -> list[str]:
     return [phrase for phrase in expected if phrase not in row.triggers]
 
 
-def _store(
+def store(
     task: GenerationTask,
     mix: list[TaskStyle],
     how: dict[str, Any],
@@ -423,6 +428,9 @@ def _store(
     request_id: uuid.UUID | None,
     edit: Parts | None,
 ) -> GenerationTask:
+    """Store a drafted task and wake the workers. `how` has what a snapshot says of HOW, beside its columns. The same
+    `request_id` twice makes one task. Raises ValidationError without room for more of this person's jobs.
+    """
     task.snapshot = _snapshot(task, mix, how, frame)
     task.snapshot_sha256 = digest(task.snapshot)
     task.request_id = request_id or uuid.uuid4()

@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client, RequestFactory
 from django.utils.html import escape
 
+from generation.changing.forms import CutOutForm, ScaleUpForm
 from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
@@ -183,6 +184,8 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     ),
     NewBoardForm: lambda _ada: Case(NewBoardForm, {"name": "A"}),
     OntoForm: lambda ada: Case(lambda data: OntoForm(data, user=ada), {"name": "A"}),
+    CutOutForm: lambda ada: Case(lambda data: CutOutForm(data, user=ada), {}),
+    ScaleUpForm: lambda ada: Case(lambda data: ScaleUpForm(data, user=ada), {"factor": "2"}),
     StarsForm: lambda ada: Case(lambda data: StarsForm(data, user=ada), {"stars": "3"}),
     DownloadForm: lambda ada: Case(lambda data: DownloadForm(data, user=ada), {"template": "{seed}"}),
     IntoForm: into,

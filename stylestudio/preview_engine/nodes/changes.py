@@ -1,4 +1,4 @@
-"""The node classes that change a picture without a prompt, as ComfyUI 0.33.0 describes them: cutting out and scaling up.
+"""The node classes that change a picture without a prompt, as ComfyUI 0.33.0 describes them: cut out, and scale up.
 
 The sketch engine has no models. It takes for the ground what can be reached from the border without crossing an edge,
 and resamples where a real engine adds detail.
@@ -20,6 +20,7 @@ from stylestudio.preview_engine.nodes.node_class import Images, NodeClass, Stage
 _SIDE = 320  # pixels of the longer side on which the ground is looked for
 _EDGE = 9.0  # of 255: a difference between neighbours that the ground does not cross
 _LEAST, _MOST = 0.02, 0.995  # shares of a picture that a ground has
+_BAND = 5  # pixels of an edge
 _FACTOR = re.compile(r"(?<![0-9])([1-8])x|x([1-8])(?![0-9])", re.IGNORECASE)
 Bools = NDArray[np.bool_]
 
@@ -37,13 +38,52 @@ def subject(image: Image.Image) -> Image.Image:
     """What is in front of the ground, white; all of it if there is no ground, or nothing in front of it."""
     small = image.convert("RGB")
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-    ground = _reached(_is_calm(small))
+    calm = _is_calm(small)
+    tight = _filtered(calm, ImageFilter.MinFilter(5))  # so that it runs through no gap in an outline
+    ground = _filtered(_reached(tight), ImageFilter.MaxFilter(5)) & calm
     if not _LEAST < ground.mean() < _MOST:
         return Image.new("L", image.size, 255)
-    mask = Image.fromarray(np.where(ground, 0, 255).astype(np.uint8))
-    # Edges count for the subject: without them it is as large as it was drawn.
-    mask = mask.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(0.6))
+    mask = Image.fromarray(np.rint(_coverage(small, ground) * 255).astype(np.uint8))
     return mask.resize(image.size, Image.Resampling.BICUBIC)
+
+
+def _coverage(image: Image.Image, ground: Bools) -> NDArray[np.float32]:
+    """How much of each pixel is in front: at edges by how far its colour is from the ground's to that of the inside."""
+    pixels = np.asarray(image, np.float32)
+    behind, _there = _around(pixels, ground)
+    front, there = _around(pixels, _shrunk(~ground))
+    way = front - behind
+    share = ((pixels - behind) * way).sum(axis=2) / np.maximum((way * way).sum(axis=2), 1)
+    share = np.where(there, np.clip(share, 0, 1), 1)
+    found: NDArray[np.float32] = np.where(ground, 0, np.where(_shrunk(~ground), 1, share)).astype(np.float32)
+    return found
+
+
+def _shrunk(mask: Bools) -> Bools:
+    return _filtered(mask, ImageFilter.MinFilter(2 * _BAND + 1))
+
+
+def _filtered(mask: Bools, kind: ImageFilter.RankFilter) -> Bools:
+    found: Bools = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).filter(kind)) > 0
+    return found
+
+
+def _around(pixels: NDArray[np.float32], known: Bools) -> tuple[NDArray[np.float32], Bools]:
+    """The mean colour of the known pixels near each, and where there are any."""
+    weight = _boxed(known.astype(np.float32)[..., None])
+    found = _boxed(pixels * known[..., None]) / np.maximum(weight, 1e-6)
+    there: Bools = weight[..., 0] > 1e-6
+    return found, there
+
+
+def _boxed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of what is within two bands of each pixel."""
+    side = 4 * _BAND + 1
+    sums = np.pad(values, ((2 * _BAND + 1, 2 * _BAND), (2 * _BAND + 1, 2 * _BAND), (0, 0))).astype(np.float64)
+    sums = sums.cumsum(0).cumsum(1)
+    found = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    made: NDArray[np.float32] = (found / side**2).astype(np.float32)
+    return made
 
 
 def _is_calm(image: Image.Image) -> Bools:
