@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from generation.changing import views as changing_views
 from generation.derivations import views as derivation_views
 from generation.engines import views as engine_views
 from generation.gallery import comparing, saved
@@ -85,6 +86,7 @@ urlpatterns = [
     path("marks/", mark_views.read_marks, name="marks"),
     *board_views.urlpatterns,
     *derivation_views.urlpatterns,
+    *changing_views.urlpatterns,
     *workflow_views.urlpatterns,
     *list_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),

@@ -57,12 +57,13 @@ def finished(task: GenerationTask, made: bytes) -> Stored | None:
         return None
     source = GeneratedImage.everything.filter(pk=facts["source"]).first()
     recipe = registry.of(task.snapshot)
-    result = laid(recipe, _file(source, facts["source_sha256"]), made, task.snapshot["files"])
+    result = laid(recipe, file_of(source, facts["source_sha256"]), made, task.snapshot["files"])
     assert source  # it has a file
     return Stored(result.data, lambda picture: _keep(picture, source, recipe, result))
 
 
-def _file(source: GeneratedImage | None, sha256: str) -> bytes:
+def file_of(source: GeneratedImage | None, sha256: str) -> bytes:
+    """The file of a picture. Raises SourceGone if that is another one, or missing, and OSError."""
     if source is None or not source.file:
         raise SourceGone
     try:

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from generation.derivations import words
 from generation.derivations.steps.limits import FORMATS
 from generation.pictures.models import GeneratedImage
-from generation.recipes import registry
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet, VisibleQuerySet
 
@@ -112,11 +112,10 @@ class Derivation(InProject):
 
     @property
     def change(self) -> str:
-        """The recipe by which an engine made it; "" if the studio did."""
-        return str(self.settings.get("change", ""))
+        """The recipe by which an engine changed it, or "mend_seam"; "" if the studio did."""
+        return "mend_seam" if self.settings.get("seamless") else str(self.settings.get("change", ""))
 
     @property
     def title(self) -> str:
         """What it was made with: the preset, or what the engine did in the reader's language."""
-        recipe = registry.changers().get(self.change)
-        return str(recipe.title) if recipe else self.preset
+        return words.title(self.change) if self.change else self.preset

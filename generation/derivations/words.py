@@ -59,6 +59,7 @@ REMARKS: dict[str, Words] = {
     "deep": _("The source has 16 bits a colour; this has 8."),
     "profile": _("The colour profile of the source is not for RGB, so the colours were converted to sRGB."),
     "cmyk": _("The source is CMYK; the colours were converted to sRGB."),
+    "not_better": _("The seam shows no less than before. Try once more, or choose a picture with a calmer edge."),
     "nothing_cut": _("The engine found nothing to cut away: all of the picture counts as its subject."),
     "all_cut": _("The engine found no subject, so nothing of this shows."),
     "stretched": _(
@@ -70,6 +71,8 @@ REMARKS: dict[str, Words] = {
 
 def title(step: str) -> str:
     """The name of a step, or of what an engine did: that of its recipe."""
+    if step == "mend_seam":
+        return str(_("Made seamless"))
     if step in registry.changers():
         return str(registry.changers()[step].title)
     return str(STEPS[step][0]) if step in STEPS else step

@@ -244,8 +244,10 @@ def place(
     request_id: uuid.UUID | None = None,
     is_face: bool = False,
     visibility: str = Visibility.TEAM,
+    derived: Mapping[str, Any] | None = None,
 ) -> GenerationTask:
-    """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task.
+    """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task. `derived`:
+    what the snapshot says of the picture that this is made of, if it is to be folded under that.
 
     Raises ValidationError if a field is out of range, or if the person already has as many waiting jobs as allowed.
     """
@@ -253,7 +255,8 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    return store(task, mix, _how(order), order.frame, request_id, order.edit)
+    how = _how(order) | ({"derived": dict(derived)} if derived else {})
+    return store(task, mix, how, order.frame, request_id, order.edit)
 
 
 def snapshot(order: Order) -> dict[str, Any]:

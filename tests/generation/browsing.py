@@ -44,7 +44,7 @@ POST_ONLY = {
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
     "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive", "recipe-discard",
     "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry", "retry-smaller",
-    "safe-range", "save-filter", "save-preset", "selection", "selection-gone", "start-from", "strength",
+    "safe-range", "save-filter", "save-preset", "seamless", "selection", "selection-gone", "start-from", "strength",
     "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore", "trash-cancel", "trash-delete",
     "trash-restore", "variations",
 }  # fmt: skip
@@ -52,7 +52,7 @@ WITH_NUMBER = {
     "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
     "bulk-job", "bulk-undo", "bulk-zip", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations",
     "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
-    "reference-from", "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
+    "reference-from", "rename-filter", "retry", "retry-smaller", "seamless", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_OWN_RECIPE = {

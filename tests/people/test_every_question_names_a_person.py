@@ -40,14 +40,14 @@ WORKSHOPS = {
     "styles.models": "versions of one style are numbered and published whoever sees them",
     "generation.changing.laying": WORKER,
     "generation.changing.placing": WORKER,
-    "generation.changing.wanting": "its pictures went through `visible_of`; wishes are found by keys that name a person",
+    "generation.changing.wanting": "its pictures went through `visible_of`; a wish's key names a person",
     "generation.engines.unclaimed_loras": "a file has an owner, whoever sees that",
     "generation.keeping.admin": ADMIN,
     "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
     "generation.keeping.marks": "what the team thinks is counted over everybody's",
     "generation.keeping.models": "a board is locked whoever sees it",
     "generation.making": WORKER,
-    "generation.ordering.first_tasks": "is given a task that its caller may see, whose settings are those of its source",
+    "generation.ordering.first_tasks": "is given a task that its caller may see",
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
     "generation.pictures.upkeep.entries": WORKER,
@@ -280,7 +280,7 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "PictureCount",
-        "PictureChange", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
-        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "PictureChange",
+        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
+        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
     }  # fmt: skip

@@ -119,6 +119,7 @@ RULES: dict[str, Rule] = {
     "generation:bulk-undo": action(MAKERS, "bulk_job"),
     "generation:bulk-zip": page("bulk_job", "iny00"),  # the link is its maker's
     "generation:variations": action(TEAM, "picture"),
+    "generation:seamless": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),
     "generation:picture": page("picture"),
     "generation:picture-download": page("picture"),

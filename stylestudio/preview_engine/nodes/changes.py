@@ -71,7 +71,7 @@ def _filtered(mask: Bools, kind: ImageFilter.RankFilter) -> Bools:
 def _around(pixels: NDArray[np.float32], known: Bools) -> tuple[NDArray[np.float32], Bools]:
     """The mean colour of the known pixels near each, and where there are any."""
     weight = _boxed(known.astype(np.float32)[..., None])
-    found = _boxed(pixels * known[..., None]) / np.maximum(weight, 1e-6)
+    found: NDArray[np.float32] = (_boxed(pixels * known[..., None]) / np.maximum(weight, 1e-6)).astype(np.float32)
     there: Bools = weight[..., 0] > 1e-6
     return found, there
 

@@ -20,7 +20,7 @@ from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationT
 from generation.selecting import bulk_jobs
 from generation.selecting import orders as bulk_orders
 from stylestudio.jobs.kinds import Status
-from tests.generation.changing.conftest import FRONT, GROUND, Change, Store, disc, work
+from tests.generation.changing.conftest import FRONT, Change, Store, disc, work
 from tests.generation.derivations.conftest import icon, stored
 from tests.pages import page
 
@@ -132,7 +132,7 @@ def test_whatever_dies_between_two_steps_nothing_is_lost_or_doubled(
     bulk_jobs.life.work()
     wish = PictureChange.objects.get()
     placing.place(wish)
-    task = GenerationTask.everything.get(pk=PictureChange.objects.get().task_id)
+    task = GenerationTask.everything.get(picture_change=wish)
     PictureChange.objects.update(task=None)  # as if the worker had died before the link was stored
     placing.place(wish)
     assert PictureChange.objects.get().task == task, "the same wish makes the same job"
