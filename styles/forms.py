@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
@@ -167,6 +167,7 @@ class StyleForm(StudioFields, StyleModelForm):
         self.version: StyleVersion | None = face(self.instance) if self.instance.pk else None
         if self.version:
             self.initial.update({name: getattr(self.version, name) for name in VERSION_FIELDS})
+        cast(forms.ChoiceField, self.fields["kind"]).choices = Kind.in_order()
         self.fields["family"].required = False  # a form without it leaves it as it is
         if self.instance.is_base:
             for name in ("name", "kind", "family", "is_another", *VERSION_FIELDS):
@@ -345,7 +346,7 @@ class ImportForm(StudioForm):
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=80, error_messages={"required": gettext_lazy("Give the style a name.")}
     )
-    kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=Kind.choices)
+    kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=Kind.in_order)
     style = forms.ModelChoiceField(
         label=gettext_lazy("Version of"), queryset=Style.objects.none(), required=False,
         empty_label=gettext_lazy("A new style"),

@@ -114,7 +114,7 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
 def kind_links(user: User, kind: str, words: str, *, archived: bool = False) -> list[KindLink]:
     """All, then every type that some style has that `user` may see."""
     used = set(listed_styles(user).filter(is_base=False).order_by().values_list("kind", flat=True))
-    choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
+    choices = [("", None), *((value, label) for value, label in Kind.in_order() if value in used)]
     here = reverse("styles:styles")
     links = []
     for value, label in choices:

@@ -19,6 +19,7 @@ class ChangingConfig(rooms.Room):
     picture_uses = ("generation.changing.wanting:uses",)
     sweeps = ("generation.changing.placing:sweep",)
     receivers = {
+        "generation.pictures.signals:stored": ("generation.changing.wanting:want_cut_out",),
         "generation.pictures.signals:ended": ("generation.changing.placing:follow",),
         "generation.pictures.signals:retried": ("generation.changing.placing:follow_retry",),
     }

@@ -63,6 +63,15 @@ def apply(user: User, pictures: Sequence[int], parameters: Mapping[str, Any], _p
     return Outcome(len(back), {"changes": wanted, "pictures": back} if wanted or back else {}, left)
 
 
+def want_cut_out(task: GenerationTask, picture: GeneratedImage, **_sent: Any) -> None:
+    """A picture was stored whose order asks for its cut-out: it is wanted in the same transaction."""
+    if task.is_face or "cut_out" not in task.snapshot:
+        return
+    recipe = registry.changers()["cut-out"]
+    _want(None, key_of(picture.pk, task.owner_id, recipe), picture, task.owner, recipe)
+    transaction.on_commit(tasks.order_wanted)
+
+
 def _want(earlier: PictureChange | None, key: UUID, source: GeneratedImage, user: User, recipe: Recipe) -> int:
     if earlier is None:
         made = PictureChange.objects.create(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from generation.engines.models import Engine
 from generation.making import fetching, source_pictures
 from generation.making.claim import look_for_orphans
-from generation.pictures import tasks
+from generation.pictures import signals, tasks
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, style_counts
 from stylestudio.database import prepared
 from stylestudio.images import decoding
@@ -50,6 +50,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         with transaction.atomic():
             picture.save(force_insert=True)
             finished.keep(picture)
+            signals.stored.send(GenerationTask, task=task, picture=picture)
             style_counts.add(task, 1)
             prepared.write(
                 EnginePrompt,

@@ -102,6 +102,7 @@ class Order:
     recipe: Recipe = field(default_factory=registry.default)
     fields: Mapping[str, Any] = field(default_factory=dict)
     own_files: Mapping[str, str] = field(default_factory=dict)
+    cut_out: bool = False  # afterwards each picture is cut out as well
     edit: Parts | None = None  # only a part of a picture is made anew; `reference` is what engines get of it
 
     @property
@@ -255,8 +256,9 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    how = _how(order) | ({"derived": dict(derived)} if derived else {})
-    return store(task, mix, how, order.frame, request_id, order.edit)
+    return store(
+        task, mix, _how(order) | ({"derived": dict(derived)} if derived else {}), order.frame, request_id, order.edit
+    )
 
 
 def snapshot(order: Order) -> dict[str, Any]:
@@ -273,13 +275,13 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived")
+HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out")
 
 
 def _how(order: Order) -> dict[str, Any]:
     facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
-    edit = {"edit": order.edit.facts.as_json()} if order.edit else {}
-    return {"schema": snapshots.SCHEMA, **facts, **edit}
+    more = {"edit": order.edit.facts.as_json()} if order.edit else {}
+    return {"schema": snapshots.SCHEMA, **facts, **more, **({"cut_out": True} if order.cut_out else {})}
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
@@ -391,6 +393,7 @@ def order_of(task: GenerationTask) -> Order:
         recipe=graphs.recipe(task),
         fields=snapshots.fields_in(task.snapshot),
         edit=_edited(task),
+        cut_out="cut_out" in task.snapshot,
     )
 
 

@@ -17,6 +17,7 @@ from generation.engines.models import Engine
 from generation.making import runner
 from generation.ordering import orders
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.recipes import registry
 from generation.selecting import bulk_jobs
 from generation.selecting import orders as bulk_orders
 from stylestudio.jobs.kinds import Status
@@ -199,3 +200,20 @@ def test_the_page_of_a_cut_out_shows_four_grounds_and_its_chain(
     assert said.count('<li class="') >= 4 and 'class="grounds"' in said
     assert f'href="{source.get_absolute_url()}"' in said and "Cut out" in said
     assert "Scale up ×2" in page(her.get(source.get_absolute_url()))
+
+
+def test_an_order_for_a_transparent_ground_cuts_each_picture_out_once_it_is_made(
+    engine: Engine, her: Client, ada: User
+) -> None:
+    sent = {"prompt": "a red disc", "recipe": "sdxl-lightning", "shape": "1024x1024", "count": "2", "mode": "text"}
+    usual = {name: str(value) for name, value in registry.default().defaults.items()}
+    assert her.post("/generate", {**usual, **sent, "cut_out": "on"}).status_code in (200, 302)
+    task = GenerationTask.objects.get()
+    assert task.snapshot["cut_out"] is True and orders.order_of(task).cut_out
+    assert "cut_out" not in orders.snapshot(orders.Order(prompt="a", seed=1)), "other orders hash as before"
+    runner.work()
+    assert PictureChange.objects.count() == 2
+    work()
+    made = Derivation.objects.select_related("source__task")
+    assert [each.source.task == task for each in made if each.source] == [True, True]
+    assert not her.get(f"/?job={task.pk}").context["form"].fields["cut_out"].required
