@@ -255,8 +255,8 @@ PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
 #: [Engines] The SDXL Lightning LoRA, as the engines list it.
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
-#: [Styles] The types of styles that come first in lists, separated by commas: ui, vfx, illustration, character, scene or
-#: other.
+#: [The studio] Types of styles that come first in lists, separated by commas: ui, vfx, illustration, character, scene
+#: or other.
 KINDS = env.items("STYLESTUDIO_KINDS", "ui,vfx")
 #: [Engines] Files of [recipes](recipes.md) that have other names here, separated by commas: recipe, a point, the role
 #: of the file, an equals sign, and the file as the engines list it, such as `sdxl-dmd2.accelerator=dmd2.safetensors`.
