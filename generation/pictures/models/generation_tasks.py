@@ -234,7 +234,7 @@ class GenerationTask(OftenUsed, Job):
     @property
     def _known_recipe(self) -> Recipe:
         """What tells of its settings; the default recipe if its own is not known any more."""
-        return self._own_recipe or registry.named(self.recipe)
+        return self._own_recipe or registry.every().get(self.recipe) or registry.named(self.recipe)
 
     @property
     def made_by(self) -> Mapping[str, Any]:
