@@ -50,13 +50,6 @@ class Kind(models.TextChoices):
     SCENE = "scene", _("Scene")
     OTHER = "other", _("Other")
 
-    @classmethod
-    def in_order(cls) -> list[tuple[str, str]]:
-        """Values and labels as lists show them: those of STYLESTUDIO_KINDS first."""
-        first = [name for name in settings.KINDS if name in cls.values]
-        known = [(str(value), str(label)) for value, label in cls.choices]
-        return sorted(known, key=lambda each: first.index(each[0]) if each[0] in first else len(first))
-
 
 class StyleQuerySet(VisibleQuerySet["Style"]):
     """Styles; deleting is soft and refuses the base style."""

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
-from generation.pictures import recipe_lacks
+from generation.making import recipe_lacks
 from generation.recipes import registry
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import Segments

@@ -27,8 +27,8 @@ from generation.masks import geometry, models, pasting, pixels
 from generation.masks.facts import EditFacts, of_snapshot
 from generation.masks.models import Parts
 from generation.ordering import orders, references
-from generation.ordering.first_tasks import first_task
 from generation.ordering.orders import Order
+from generation.ordering.references import first_task
 from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from generation.recipes import registry

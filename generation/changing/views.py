@@ -17,7 +17,7 @@ from generation.changing.forms import FACTORS
 from generation.changing.models import PictureChange
 from generation.derivations.models import Derivation
 from generation.derivations.steps.limits import Unfit, require
-from generation.pictures import recipe_lacks
+from generation.making import recipe_lacks
 from generation.pictures.models import GeneratedImage
 from generation.recipes import registry
 from stylestudio.jobs.presses import number_of

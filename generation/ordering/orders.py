@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
-from generation.ordering.first_tasks import first_task
+from generation.ordering.references import first_task
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -434,9 +434,7 @@ def store(
     request_id: uuid.UUID | None,
     edit: Parts | None,
 ) -> GenerationTask:
-    """Store a drafted task and wake the workers. `how` has what a snapshot says of HOW, beside its columns. The same
-    `request_id` twice makes one task. Raises ValidationError without room for more of this person's jobs.
-    """
+    """Store a drafted task and wake the workers, as `place` does. `how` is what its snapshot says of HOW."""
     task.snapshot = _snapshot(task, mix, how, frame)
     task.snapshot_sha256 = digest(task.snapshot)
     task.request_id = request_id or uuid.uuid4()

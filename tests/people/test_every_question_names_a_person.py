@@ -47,7 +47,6 @@ WORKSHOPS = {
     "generation.keeping.marks": "what the team thinks is counted over everybody's",
     "generation.keeping.models": "a board is locked whoever sees it",
     "generation.making": WORKER,
-    "generation.ordering.first_tasks": "is given a task that its caller may see",
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
     "generation.pictures.upkeep.entries": WORKER,

@@ -8,7 +8,8 @@ from pytest_django import Settings
 
 from generation.derivations import kinds
 from generation.derivations.forms import FinishForm
-from styles.models import Kind, Style
+from styles.models import Style
+from styles.queries import kinds_in_order
 from tests.generation.derivations.conftest import Store
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +30,6 @@ def test_a_picture_without_styles_has_no_kind_and_no_preset(store: Store) -> Non
 
 
 def test_the_kinds_that_come_first_are_a_setting(settings: Settings) -> None:
-    assert [name for name, _label in Kind.in_order()][:3] == ["ui", "vfx", "illustration"]
+    assert [name for name, _label in kinds_in_order()][:3] == ["ui", "vfx", "illustration"]
     settings.KINDS = ["scene", "nonsense"]
-    assert [name for name, _label in Kind.in_order()][:2] == ["scene", "illustration"]
+    assert [name for name, _label in kinds_in_order()][:2] == ["scene", "illustration"]

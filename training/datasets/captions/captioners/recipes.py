@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from generation.engines import listings
 from generation.engines.models import Engine
-from generation.pictures import graphs, recipe_lacks
+from generation.making import recipe_lacks
+from generation.pictures import graphs
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
 from stylestudio.comfy.graphs.graph import Graph

@@ -103,4 +103,5 @@ def test_thirty_two_are_cut_out_one_is_larger_and_one_is_a_tile(house: Studio, e
     page.goto(f"{house.url}/queue/")
     page.get_by_role("link", name="Cut out pictures").first.click()
     page.get_by_role("button", name="Undo").click()
+    page.get_by_role("link", name="Undo: Cut out pictures").click()
     expect(page.get_by_text(f"{MANY} cut-outs are in the trash.").first).to_be_visible(timeout=60_000)
