@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.atlases import views as atlas_views
+from generation.changing import views as changing_views
 from generation.derivations import views as derivation_views
 from generation.editing import views as editing_views
 from generation.engines import views as engine_views
@@ -89,6 +90,7 @@ urlpatterns = [
     *board_views.urlpatterns,
     *derivation_views.urlpatterns,
     *atlas_views.urlpatterns,
+    *changing_views.urlpatterns,
     *workflow_views.urlpatterns,
     *list_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),

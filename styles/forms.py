@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
@@ -20,8 +20,8 @@ from styles import accelerating, importing
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
 from styles.import_models import LoraImport
 from styles.lora import Behaviour, behaviour_in_words
-from styles.models import Kind, Preset, Style, StyleVersion
-from styles.queries import face
+from styles.models import Preset, Style, StyleVersion
+from styles.queries import face, kinds_in_order
 from stylestudio.comfy.file_names import canonical, distinct
 from stylestudio.forms.fields import StudioFields, StudioForm
 from stylestudio.forms.widgets import PICTURES, Slider, TextBox, Ticks
@@ -167,6 +167,7 @@ class StyleForm(StudioFields, StyleModelForm):
         self.version: StyleVersion | None = face(self.instance) if self.instance.pk else None
         if self.version:
             self.initial.update({name: getattr(self.version, name) for name in VERSION_FIELDS})
+        cast(forms.ChoiceField, self.fields["kind"]).choices = kinds_in_order()
         self.fields["family"].required = False  # a form without it leaves it as it is
         if self.instance.is_base:
             for name in ("name", "kind", "family", "is_another", *VERSION_FIELDS):
@@ -345,7 +346,7 @@ class ImportForm(StudioForm):
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=80, error_messages={"required": gettext_lazy("Give the style a name.")}
     )
-    kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=Kind.choices)
+    kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=kinds_in_order)
     style = forms.ModelChoiceField(
         label=gettext_lazy("Version of"), queryset=Style.objects.none(), required=False,
         empty_label=gettext_lazy("A new style"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Exists, FilteredRelation, OuterRef, Q
 from django.urls import reverse
@@ -111,10 +112,17 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
     return {pk: number for found in counts for pk, number in found.items()}
 
 
+def kinds_in_order() -> list[tuple[str, str]]:
+    """Values and labels of kinds as lists show them: those of STYLESTUDIO_KINDS first."""
+    first = [name for name in settings.KINDS if name in Kind.values]
+    known = [(str(value), str(label)) for value, label in Kind.choices]
+    return sorted(known, key=lambda each: first.index(each[0]) if each[0] in first else len(first))
+
+
 def kind_links(user: User, kind: str, words: str, *, archived: bool = False) -> list[KindLink]:
     """All, then every type that some style has that `user` may see."""
     used = set(listed_styles(user).filter(is_base=False).order_by().values_list("kind", flat=True))
-    choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
+    choices = [("", None), *((value, label) for value, label in kinds_in_order() if value in used)]
     here = reverse("styles:styles")
     links = []
     for value, label in choices:

@@ -67,9 +67,9 @@ def folder(name: str) -> Path | None:
     return path(name, Path()) if text(name) else None
 
 
-def items(name: str) -> list[str]:
+def items(name: str, default: str = "") -> list[str]:
     """A comma separated list without blanks."""
-    return [item.strip() for item in text(name).split(",") if item.strip()]
+    return [item.strip() for item in text(name, default).split(",") if item.strip()]
 
 
 def networks(name: str) -> list[Network]:

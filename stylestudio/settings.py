@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "generation.takeover",
     "generation.derivations",
     "generation.atlases",
+    "generation.changing",
     "generation.lists",
     "training.datasets",
     "training.runs",
@@ -255,6 +256,9 @@ PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
 #: [Engines] The SDXL Lightning LoRA, as the engines list it.
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
+#: [The studio] Types of styles that come first in lists, separated by commas: ui, vfx, illustration, character, scene
+#: or other.
+KINDS = env.items("STYLESTUDIO_KINDS", "ui,vfx")
 #: [Engines] Files of [recipes](recipes.md) that have other names here, separated by commas: recipe, a point, the role
 #: of the file, an equals sign, and the file as the engines list it, such as `sdxl-dmd2.accelerator=dmd2.safetensors`.
 RECIPE_FILES = env.items("STYLESTUDIO_RECIPE_FILES")

@@ -42,8 +42,8 @@ def links(request: StudioRequest, picture: GeneratedImage) -> list[Link]:
         source = made.source
         seen = source and GeneratedImage.everything.visible_to(request.user).filter(pk=source.pk).exists()
         address = source.get_absolute_url() if source and seen else ""
-        said = words.sentence(made.settings["steps"])
-        found.append(Link(made.source_number, address, made.preset, said, source if seen else None))
+        said = "" if made.change else words.sentence(made.settings["steps"])
+        found.append(Link(made.source_number, address, made.title, said, source if seen else None))
         made = _of(source.pk) if source else None
     return found
 

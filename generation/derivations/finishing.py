@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from PIL import Image
 
 from generation.derivations import sources
 from generation.derivations.steps import catalogue, digests, files, palettes, seams
@@ -40,25 +42,42 @@ def finish(data: bytes, plan: Plan) -> Finished:
     checked = catalogue.read_plan(plan)
     source = sources.read(data)
     image = catalogue.apply(source.image, checked["steps"])
+    names = {each["step"] for each in checked["steps"]}
+    measures: dict[str, Any] = {"colours": palettes.colours_in(image)} if "palette" in names else {}
+    if names & _REPEATS:
+        measures["seam"] = round(seams.seam(image), 2)
+    return written(image, data, source, checked, measures=measures, begun=begun)
+
+
+def written(
+    image: Image.Image,
+    data: bytes,
+    source: sources.Source,
+    settings: Plan,
+    *,
+    measures: Mapping[str, Any],
+    begun: float,
+    remarks: Sequence[str] = (),
+) -> Finished:
+    """An RGBA picture as a file that says what it was made of: `source`, whose file is `data`, with these settings.
+
+    `begun`: the thread's processor time when the work began, in seconds.
+    """
     source_sha256, source_pixels = digests.of_file(data), digests.of_pixels(source.image)
     facts = {
         "made_by": MADE_BY,
         "source_sha256": source_sha256,
         "source_pixels": source_pixels,
-        "settings": checked,
+        "settings": settings,
         "libraries": digests.libraries(),
     }
     made = files.write(
         image,
-        format=checked["format"],
-        keep_hidden=checked["keep_hidden"],
+        format=settings["format"],
+        keep_hidden=settings["keep_hidden"],
         profile=source.profile,
         facts=facts,
     )
-    names = {each["step"] for each in checked["steps"]}
-    measures: dict[str, Any] = {"colours": palettes.colours_in(image)} if "palette" in names else {}
-    if names & _REPEATS:
-        measures["seam"] = round(seams.seam(image), 2)
     return Finished(
         data=made,
         width=image.width,
@@ -68,7 +87,7 @@ def finish(data: bytes, plan: Plan) -> Finished:
         pixels=digests.of_pixels(image),
         source_sha256=source_sha256,
         source_pixels=source_pixels,
-        remarks=source.remarks,
+        remarks=(*source.remarks, *remarks),
         measures=measures,
         seconds=time.thread_time() - begun,
     )

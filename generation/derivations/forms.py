@@ -26,8 +26,8 @@ class FinishForm(StudioForm):
 
     preset = forms.ChoiceField(label=gettext_lazy("Preset"), widget=Choices)
 
-    def __init__(self, data: Any = None, *, user: User) -> None:
-        super().__init__(data)
+    def __init__(self, data: Any = None, *, user: User, usual: str = "") -> None:
+        super().__init__(data, initial={"preset": usual})
         self.user = user
         offered = [(each.key, f"{each.title} · {each.sentence}") for each in presets.known(user)]
         cast("forms.ChoiceField", self.fields["preset"]).choices = offered

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from generation.derivations import words
 from generation.derivations.steps.limits import FORMATS
 from generation.pictures.models import GeneratedImage
 from stylestudio.people.projects import InProject
@@ -108,3 +109,13 @@ class Derivation(InProject):
 
     def __str__(self) -> str:
         return f"#{self.picture_id}: {self.preset}"
+
+    @property
+    def change(self) -> str:
+        """The recipe by which an engine changed it, or "mend_seam"; "" if the studio did."""
+        return "mend_seam" if self.settings.get("seamless") else str(self.settings.get("change", ""))
+
+    @property
+    def title(self) -> str:
+        """What it was made with: the preset, or what the engine did in the reader's language."""
+        return words.title(self.change) if self.change else self.preset

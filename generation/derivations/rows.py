@@ -31,7 +31,8 @@ from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 
 LONG_AGO = timedelta(days=1)  # open pages are sent what changed since they were opened
-_SAME = (
+# What its task says as that of its source does.
+SAME = (
     "project_id", "visibility", "mode", "prompt", "final_prompt", "negative", "width", "height", "steps", "cfg",
     "sampler", "scheduler", "denoise", "reference_id", "checkpoint", "lightning", "recipe",
 )  # fmt: skip
@@ -43,7 +44,7 @@ class Made:
 
     source: GeneratedImage
     name: str
-    key: UUID
+    key: UUID | None
     finished: Finished
 
 
@@ -64,7 +65,7 @@ def add(owner: int, preset: str, plan: dict[str, Any], made: Sequence[Made]) -> 
     rows = [_picture(task, prompt, each, now) for task, prompt, each in zip(new, prompts, made, strict=True)]
     pictures = GeneratedImage.everything.bulk_create(rows)
     Derivation.objects.bulk_create(
-        _derivation(picture, each, preset, plan) for picture, each in zip(pictures, made, strict=True)
+        derivation(picture, each, preset, plan) for picture, each in zip(pictures, made, strict=True)
     )
     add_entries(entries_of(pictures))
     for picture in pictures:
@@ -76,7 +77,7 @@ def add(owner: int, preset: str, plan: dict[str, Any], made: Sequence[Made]) -> 
 def _task(owner: int, each: Made, preset: str, plan: dict[str, Any], now: datetime) -> GenerationTask:
     of_source = each.source.task
     task = GenerationTask(
-        **{name: getattr(of_source, name) for name in _SAME},
+        **{name: getattr(of_source, name) for name in SAME},
         owner_id=owner,
         is_face=True,
         status=Status.COMPLETED,
@@ -127,7 +128,8 @@ def _picture(task: GenerationTask, prompt: EnginePrompt, each: Made, now: dateti
     )
 
 
-def _derivation(picture: GeneratedImage, each: Made, preset: str, plan: dict[str, Any]) -> Derivation:
+def derivation(picture: GeneratedImage, each: Made, preset: str, plan: dict[str, Any]) -> Derivation:
+    """How a stored picture was made, not saved."""
     finished = each.finished
     return Derivation(
         picture=picture,

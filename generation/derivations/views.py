@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation.derivations import presets, words
+from generation.derivations import kinds, presets, words
 from generation.derivations.actions import FINISH
 from generation.derivations.forms import FinishForm, PresetForm
 from generation.derivations.models import Derivation, ExportPreset
@@ -53,9 +53,9 @@ def _about(request: StudioRequest, picture: GeneratedImage) -> dict[str, Any]:
         "made": shown[:MOST_SHOWN],
         "more": len(shown) > MOST_SHOWN,
         "own": own,
-        "steps": words.sentence(own.settings["steps"]) if own else "",
+        "steps": words.sentence(own.settings["steps"]) if own and not own.change else "",
         "remarks": [words.REMARKS[code] for code in own.remarks if code in words.REMARKS] if own else (),
-        "form": FinishForm(user=request.user),
+        "form": FinishForm(user=request.user, usual=kinds.preset_of(picture.task)),
         "work": FINISH.name,
     }
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from generation.derivations.steps import catalogue
+from generation.recipes import registry
 
 Words = str | Promise
 
@@ -58,11 +59,22 @@ REMARKS: dict[str, Words] = {
     "deep": _("The source has 16 bits a colour; this has 8."),
     "profile": _("The colour profile of the source is not for RGB, so the colours were converted to sRGB."),
     "cmyk": _("The source is CMYK; the colours were converted to sRGB."),
+    "not_better": _("The seam shows no less than before. Try once more, or choose a picture with a calmer edge."),
+    "nothing_cut": _("The engine found nothing to cut away: all of the picture counts as its subject."),
+    "all_cut": _("The engine found no subject, so nothing of this shows."),
+    "stretched": _(
+        "The engine's model does not make pictures as large as that; the rest is plain resampling, without new detail."
+    ),
+    "reduced": _("The engine's model makes pictures larger than that; the result was resampled to this size."),
 }
 
 
 def title(step: str) -> str:
-    """The name of a step."""
+    """The name of a step, or of what an engine did: that of its recipe."""
+    if step == "mend_seam":
+        return str(_("Made seamless"))
+    if step in registry.changers():
+        return str(registry.changers()[step].title)
     return str(STEPS[step][0]) if step in STEPS else step
 
 

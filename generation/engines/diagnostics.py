@@ -58,7 +58,9 @@ def _look(engine: Engine) -> Iterable[Finding]:
     call = roster.pool.loop.call
     try:
         stats = call(client.system_stats(), timeout=roster.PROBE_TIMEOUT)
-        files = {folder: call(client.models(folder), timeout=roster.PROBE_TIMEOUT) for folder in MODEL_FOLDERS}
+        files = {
+            folder: call(roster.names_in(client, folder), timeout=roster.PROBE_TIMEOUT) for folder in MODEL_FOLDERS
+        }
         nodes = call(node_facts.fetch_facts(client), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND and not isinstance(error, roster.SHUT):

@@ -29,7 +29,7 @@ from generation.engines.node_facts import NodeFacts
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.connection import admission
 from stylestudio.comfy.connection.address import split_credentials
-from stylestudio.comfy.errors import ComfyError, EngineErred, NotTrusted, SignInNeeded
+from stylestudio.comfy.errors import ComfyError, EngineErred, NotFound, NotTrusted, SignInNeeded
 from stylestudio.comfy.file_names import MODEL_FOLDERS, distinct
 from stylestudio.comfy.protocol.answers import SystemStats
 from stylestudio.edge.page_memory import once_a_page
@@ -347,7 +347,7 @@ async def _ask(client: ComfyClient, known: str) -> Answers:
         begun = time.perf_counter()
         stats = await client.system_stats()
         latency = time.perf_counter() - begun
-        lists = await asyncio.gather(*(_unless_it_errs(client.models(folder)) for folder in MODEL_FOLDERS))
+        lists = await asyncio.gather(*(_unless_it_errs(names_in(client, folder)) for folder in MODEL_FOLDERS))
         if fresh := known != stats.version[:60]:
             client.forget()  # it may have come back with other nodes
         nodes = await _unless_it_errs(node_facts.fetch_facts(client)) if fresh else None
@@ -355,6 +355,14 @@ async def _ask(client: ComfyClient, known: str) -> Answers:
         queue = await _unless_it_errs(client.queue())
     idle = queue is not None and bool(queue.pending) and not queue.running
     return Answers(latency, stats, dict(zip(MODEL_FOLDERS, lists, strict=True)), nodes, most, idle)
+
+
+async def names_in(client: ComfyClient, folder: str) -> tuple[str, ...]:
+    """The names in a folder of models; none if the engine's ComfyUI is older than that folder. Raises ComfyError."""
+    try:
+        return await client.models(folder)
+    except NotFound:
+        return ()
 
 
 async def _unless_it_errs(question: Awaitable[T]) -> T | None:

@@ -172,7 +172,8 @@ class _Making:
         nodes = self.prompt.graph or {}
         if not attach:
             nodes = self._adapted(client, nodes)
-        self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"])
+        # Without samplers, as when a picture is scaled up, whatever tells how far it is.
+        self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"]) or frozenset(nodes)
         if self.task.reference and not attach:
             source_pictures.send(engine, self.task)
         self.sent = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.db.models.fields.files import FieldFile
 
@@ -10,8 +12,9 @@ from generation.engines import roster
 from generation.engines.models import Engine
 from generation.masks import pasting
 from generation.masks.models import Parts, SourceGone, parts_of, read
-from generation.pictures.models import GenerationTask, patterns
+from generation.pictures.models import GeneratedImage, GenerationTask, patterns
 from stylestudio.comfy.errors import BadResponse
+from stylestudio.host import rooms
 
 
 def edit_of(task: GenerationTask) -> Parts | None:
@@ -41,15 +44,29 @@ def _send_one(engine: Engine, sha256: str, file: FieldFile) -> None:
     roster.pool.memory.note_input(engine, sha256)
 
 
-def finished(task: GenerationTask, made: bytes) -> bytes:
-    """The picture to store for what an engine made: for an edit the original with it, else the same bytes.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The file to store for what an engine made. `keep(picture)` stores further rows, in the picture's transaction."""
+
+    data: bytes
+    keep: Callable[[GeneratedImage], None] = lambda picture: None
+
+
+def finished(task: GenerationTask, made: bytes) -> Stored:
+    """The picture to store for what an engine made: for an edit the original with it, else the same bytes, unless a
+    room above finishes such tasks (`picture_finishers`).
 
     Raises SourceGone, BadPicture if what the engine sent cannot be decoded, and OSError.
     """
+    if task.mode != GenerationTask.Mode.IMAGE:
+        return Stored(made)
+    if task.derived:
+        for finish in rooms.contributed("picture_finishers"):
+            if found := finish(task, made):
+                result: Stored = found
+                return result
     edit = edit_of(task)
-    if edit is None:
-        return made
-    return pasting.pasted(_source(edit), made, read(edit.mask), edit.facts)
+    return Stored(pasting.pasted(_source(edit), made, read(edit.mask), edit.facts) if edit else made)
 
 
 def _source(edit: Parts) -> bytes:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from generation.engines.models import Engine
 from generation.making import fetching, source_pictures
 from generation.making.claim import look_for_orphans
-from generation.pictures import tasks
+from generation.pictures import signals, tasks
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, style_counts
 from stylestudio.database import prepared
 from stylestudio.images import decoding
@@ -27,8 +27,9 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     """
     task = prompt.task
     facts = decoding.check_output(data)
-    if (finished := source_pictures.finished(task, data)) is not data:
-        data, facts = finished, decoding.check_output(finished)
+    finished = source_pictures.finished(task, data)
+    if finished.data is not data:
+        data, facts = finished.data, decoding.check_output(finished.data)
     picture = GeneratedImage(
         task=task,
         project_id=task.project_id,
@@ -48,6 +49,8 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     try:
         with transaction.atomic():
             picture.save(force_insert=True)
+            finished.keep(picture)
+            signals.stored.send(GenerationTask, task=task, picture=picture)
             style_counts.add(task, 1)
             prepared.write(
                 EnginePrompt,

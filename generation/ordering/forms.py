@@ -137,6 +137,11 @@ class OrderForm(StudioForm):
         widget=Line({"inputmode": "numeric", "autocomplete": "off", "placeholder": gettext_lazy("Random")}),
         error_messages={"invalid": gettext_lazy("A seed is a whole number. Leave it empty for a random one.")},
     )
+    cut_out = forms.BooleanField(
+        label=gettext_lazy("Transparent ground"),
+        required=False,
+        help_text=gettext_lazy("Each picture is cut out as well, once it is made. The original stays."),
+    )
     before = forms.CharField(
         label=gettext_lazy("Before the prompt"), required=False, max_length=MOST_WORDS, widget=Line(TO_SAVE)
     )
@@ -269,6 +274,7 @@ class OrderForm(StudioForm):
             mix=tuple(self.mix),
             frame=Frame(data["before"], data["after"], data["preset"]),
             **more,
+            cut_out=data["cut_out"],
         )
 
 
@@ -293,6 +299,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "before": order.frame.prefix,
         "after": order.frame.suffix,
         "preset": order.frame.preset,
+        "cut_out": order.cut_out,
     }
 
 

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
+from generation.ordering.references import first_task
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -101,6 +102,7 @@ class Order:
     recipe: Recipe = field(default_factory=registry.default)
     fields: Mapping[str, Any] = field(default_factory=dict)
     own_files: Mapping[str, str] = field(default_factory=dict)
+    cut_out: bool = False  # afterwards each picture is cut out as well
     edit: Parts | None = None  # only a part of a picture is made anew; `reference` is what engines get of it
 
     @property
@@ -243,8 +245,10 @@ def place(
     request_id: uuid.UUID | None = None,
     is_face: bool = False,
     visibility: str = Visibility.TEAM,
+    derived: Mapping[str, Any] | None = None,
 ) -> GenerationTask:
-    """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task.
+    """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task. `derived`:
+    what the snapshot says of the picture that this is made of, if it is to be folded under that.
 
     Raises ValidationError if a field is out of range, or if the person already has as many waiting jobs as allowed.
     """
@@ -252,7 +256,9 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    return _store(task, mix, _how(order), order.frame, request_id, order.edit)
+    return store(
+        task, mix, _how(order) | ({"derived": dict(derived)} if derived else {}), order.frame, request_id, order.edit
+    )
 
 
 def snapshot(order: Order) -> dict[str, Any]:
@@ -269,13 +275,13 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit")
+HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out")
 
 
 def _how(order: Order) -> dict[str, Any]:
     facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
-    edit = {"edit": order.edit.facts.as_json()} if order.edit else {}
-    return {"schema": snapshots.SCHEMA, **facts, **edit}
+    more = {"edit": order.edit.facts.as_json()} if order.edit else {}
+    return {"schema": snapshots.SCHEMA, **facts, **more, **({"cut_out": True} if order.cut_out else {})}
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
@@ -355,7 +361,7 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
         how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
-        again = _store(again, mix, how, task.frame, request_id, _edited(task))
+        again = store(again, mix, how, task.frame, request_id, _edited(task))
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
 
@@ -374,8 +380,9 @@ def _recipe_of(task: GenerationTask) -> Recipe:
 
 def order_of(task: GenerationTask, recipe: Recipe | None = None) -> Order:
     """The order a task was made from, to fill the form with; what the task lacks is absent. `recipe` takes the place of
-    its own. Raises ValidationError if its own is lost.
+    its own. What was made of a picture has that of the picture. Raises ValidationError if its own is lost.
     """
+    task = first_task(task)
     mix = tuple(
         Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
         for row in task.mix.select_related("version__style")
@@ -399,6 +406,7 @@ def order_of(task: GenerationTask, recipe: Recipe | None = None) -> Order:
         recipe=recipe or _recipe_of(task),
         fields=snapshots.fields_in(task.snapshot),
         edit=_edited(task),
+        cut_out="cut_out" in task.snapshot,
     )
 
 
@@ -418,6 +426,7 @@ def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> Gene
 
     Raises ValidationError as `place` does.
     """
+    task = first_task(task)
     same = replace(order_of(task), seed=None, count=VARIATIONS, own_files=snapshots.files_in(task.snapshot))
     return place(same, user, request_id=request_id, visibility=task.visibility)
 
@@ -440,7 +449,7 @@ def _off(row: TaskStyle, prompt: str) -> list[str]:
     return [phrase for phrase in expected if phrase not in row.triggers]
 
 
-def _store(
+def store(
     task: GenerationTask,
     mix: list[TaskStyle],
     how: dict[str, Any],
@@ -448,6 +457,7 @@ def _store(
     request_id: uuid.UUID | None,
     edit: Parts | None,
 ) -> GenerationTask:
+    """Store a drafted task and wake the workers, as `place` does. `how` is what its snapshot says of HOW."""
     task.snapshot = _snapshot(task, mix, how, frame)
     task.snapshot_sha256 = digest(task.snapshot)
     task.request_id = request_id or uuid.uuid4()

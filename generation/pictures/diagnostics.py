@@ -26,10 +26,12 @@ def look(_version: str, nodes: NodeFacts, files: Files) -> Iterable[Finding]:
     others = [recipe for recipe in registry.every().values() if recipe.name != registry.DEFAULT]
     wanting = [(recipe, _wanting(recipe, nodes, files)) for recipe in others]
     able = [recipe for recipe, words in wanting if not words]
-    if pictures := [str(recipe.title) for recipe in able if not recipe.makes_text]:
+    if pictures := [str(recipe.title) for recipe in able if recipe.name in registry.shipped()]:
         yield Finding(_("Other recipes"), _("pictures can be made by %s") % ", ".join(pictures))
     if texts := [str(recipe.title) for recipe in able if recipe.makes_text]:
         yield Finding(_("Captions"), _("they can be proposed by %s") % ", ".join(texts))
+    if changes := [str(recipe.title) for recipe in able if recipe.changes_pictures]:
+        yield Finding(_("Changing pictures"), ", ".join(changes))
     for recipe, words in wanting:
         if words:
             yield Finding(_("Recipe %s") % recipe.title, words)

@@ -6,4 +6,5 @@ from django.dispatch import Signal
 
 ended = Signal()  # task: it ended, in whatever state
 reopened = Signal()  # task: to fetch what engines have of it
+stored = Signal()  # task, picture: sent in the transaction that stores `picture`
 retried = Signal()  # task, again: sent in the transaction that stores `again`, its retry

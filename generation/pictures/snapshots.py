@@ -2,7 +2,8 @@
 
 1: `checkpoint` and `lightning` are its files, and there is no recipe: every studio made pictures by one. 2: `recipe`
 names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have. `edit`,
-if there is one, says which part of which picture was made anew (see `generation.masks.facts`).
+if there is one, says which part of which picture was made anew (see `generation.masks.facts`); `derived` of which
+picture it was made, by the studio itself or, with `change`, by an engine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def files_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
 
 
 def loras_in(snapshot: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """(file name, weight) of the styles that have a file, in order."""
+    """(file name, weight) of the styles that have a file, in order; none if an engine only changes a picture."""
+    if "change" in (snapshot.get("derived") or {}):
+        return []
     return [(canonical(style["lora"]), style["weight"]) for style in snapshot["styles"] if style["lora"]]
 
 
@@ -46,5 +49,6 @@ def sent_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
 
 def size_in(snapshot: Mapping[str, Any]) -> tuple[int, int]:
     """Width and height of its pictures once they are stored, in pixels."""
-    width, height = (snapshot.get("edit") or {}).get("canvas") or (snapshot["width"], snapshot["height"])
+    told = (snapshot.get("edit") or {}).get("canvas") or (snapshot.get("derived") or {}).get("size")
+    width, height = told or (snapshot["width"], snapshot["height"])
     return int(width), int(height)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from generation.recipes.recipe import GIVEN, NO_WORDS, WHOLE, Field, File, Recipe, Slots, Words
+from generation.recipes.recipe import CHANGED, GIVEN, NO_WORDS, WHOLE, Field, File, Recipe, Slots, Words
 from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.comfy.graphs.graph import GraphError
 from stylestudio.comfy.graphs.workflow import Source, Workflow, checked
@@ -342,8 +342,11 @@ def _check_placeholders(recipe: Recipe) -> None:
 
 def _check_nodes(recipe: Recipe) -> None:
     slots = recipe.slots
-    if recipe.makes_text and {*recipe.graphs} != {"image"}:
-        raise BadRecipe("recipe.json: outputs has text, which only a recipe with the graph image alone can have.")
+    for role in sorted({"text", *CHANGED} & recipe.outputs.keys()):
+        if {*recipe.graphs} != {"image"}:
+            raise BadRecipe(
+                f"recipe.json: outputs has {role}, which only a recipe with the graph image alone can have."
+            )
     if strange := sorted(recipe.packages.keys() - {kind for mode in recipe.graphs for kind in recipe.classes(mode)}):
         raise BadRecipe(f"recipe.json: packages has {strange[0]}, which is no node class of its graphs.")
     for mode, flow in recipe.graphs.items():

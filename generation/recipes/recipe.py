@@ -24,6 +24,7 @@ GIVEN: Mapping[str, str] = {
     "braces": "text",
 }
 OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
+CHANGED = frozenset({"mask", "larger"})  # outputs of what only changes a picture: what is in front of it; larger
 BRACES = "{{"  # what `braces` always stands for, so that a graph may contain it
 # A placeholder of these types is a whole input, never a part of a longer text.
 WHOLE = frozenset({"integer", "number", "choice", "picture", "file"})
@@ -169,6 +170,13 @@ class Recipe:
     def makes_text(self) -> bool:
         """Whether it makes no picture, but a text about one."""
         return "text" in self.outputs
+
+    @property
+    def changes_pictures(self) -> bool:
+        """Whether it makes no new picture, but changes the one that it starts from: the studio lays what the engine
+        sends on that.
+        """
+        return bool(self.outputs.keys() & CHANGED)
 
     @property
     def takes_styles(self) -> bool:

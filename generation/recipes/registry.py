@@ -34,19 +34,25 @@ def captioners() -> Mapping[str, Recipe]:
     return _found(FOLDER)[1]
 
 
+def changers() -> Mapping[str, Recipe]:
+    """The recipes that change a picture which is there, by name."""
+    return _found(FOLDER)[2]
+
+
 def every() -> Mapping[str, Recipe]:
     """All recipes that come with the studio, by name."""
-    return {**shipped(), **captioners()}
+    return {**shipped(), **captioners(), **changers()}
 
 
 @cache
-def _found(folder: Path) -> tuple[Mapping[str, Recipe], Mapping[str, Recipe]]:
+def _found(folder: Path) -> tuple[Mapping[str, Recipe], ...]:
     found = {path.parent.name: reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))}
     usual = found[DEFAULT].family
     order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
     return (
-        {recipe.name: recipe for recipe in order if not recipe.makes_text},
+        {recipe.name: recipe for recipe in order if not recipe.makes_text and not recipe.changes_pictures},
         {recipe.name: recipe for recipe in order if recipe.makes_text},
+        {recipe.name: recipe for recipe in order if recipe.changes_pictures},
     )
 
 
@@ -85,7 +91,7 @@ def of(snapshot: Mapping[str, Any]) -> Recipe:
     facts = snapshot.get("recipe")
     if facts is None:
         return default()
-    current = shipped().get(facts["name"])
+    current = shipped().get(facts["name"]) or changers().get(facts["name"])
     return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
 
 

@@ -21,6 +21,16 @@ AT_ONCE = 200  # pictures that are worked on while the person waits
 SLICE = 500  # pictures of a transaction
 GALLERY, TRASH = "gallery", "trash"  # walls on which an action is offered
 
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far what an action ordered is: how many are still to come, were made, and were not, by reason."""
+
+    still: int
+    made: int
+    left: dict[str, int] = field(default_factory=dict)
+
+
 Number = Callable[[int], str]  # a sentence about so many pictures
 
 
@@ -73,6 +83,10 @@ class Action(Offer):
     each reason. What `is_personal` changes belongs to whoever did it: others neither see the work nor take it back.
     `most`: how many pictures it is done with at a time; `result`: what the address of the wall ends with that shows
     what was made.
+
+    What others do later, such as engines, is only ordered by `apply`, whose number does not count then: `follow(user,
+    [changed, …])` tells how far all of it is, and the work ends with the last of it. `abandon(user, [changed, …])` ends
+    it when the work is cancelled.
     """
 
     done: Number
@@ -81,6 +95,8 @@ class Action(Offer):
     apply: Callable[[User, Sequence[int], Mapping[str, Any], Any], Outcome]
     undo: Callable[[User, Mapping[str, Any]], int] | None = None
     prepare: Callable[[User, Sequence[int], Mapping[str, Any]], Any] | None = None
+    follow: Callable[[User, Sequence[Mapping[str, Any]]], Followed] | None = None
+    abandon: Callable[[User, Sequence[Mapping[str, Any]]], None] | None = None
     most: int = 0  # 0: as many as can be selected
     at_once: int = AT_ONCE
     size: int = SLICE

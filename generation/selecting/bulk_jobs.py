@@ -15,6 +15,7 @@ from django.utils import timezone
 from generation.selecting import actions, selection
 from generation.selecting.actions import SLICE, Action
 from generation.selecting.models import PictureJob, Slice
+from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.processes import worker_jobs, workers
 from stylestudio.processes.worker_jobs import PROGRESS, Failed, Stopped
@@ -53,7 +54,8 @@ def apply(job: PictureJob, action: Action, each: Slice, prepared: Any) -> None:
     for reason, number in outcome.left.items():
         if number:
             left[reason] = left.get(reason, 0) + number
-    _record(job, len(each.pictures), {"changed": job.changed + outcome.number, "left": left})
+    number = 0 if action.follow else len(each.pictures)
+    _record(job, number, {**job.report, "changed": job.changed + outcome.number, "left": left})
 
 
 def take_back(job: PictureJob, action: Action, each: Slice) -> None:
@@ -67,7 +69,41 @@ def _record(job: PictureJob, number: int, report: dict[str, Any]) -> None:
 
 
 def _ready() -> Iterable[PictureJob]:
-    return life.waiting("undo_of")
+    """The jobs for which there is something to do now. Others wait for what they ordered."""
+    return (job for job in life.waiting("undo_of") if _has_news(job))
+
+
+def _has_news(job: PictureJob) -> bool:
+    action = actions.find(job.work)
+    if not (action and action.follow) or not job.is_all_ordered:
+        return True
+    still = action.follow(job.owner, _changes(job)).still
+    return not still or still != job.total - job.done
+
+
+def _changes(job: PictureJob) -> list[dict[str, Any]]:
+    return list(job.slices.exclude(changed={}).order_by("number").values_list("changed", flat=True))
+
+
+def _follow(job: PictureJob, action: Action) -> None:
+    """Record how far what was ordered is. Raises Stopped as long as some of it is to come."""
+    assert action.follow
+    told = action.follow(job.owner, _changes(job))
+    at_once = job.report.get("left_at_once", job.report.get("left", {}))
+    left = {reason: at_once.get(reason, 0) + told.left.get(reason, 0) for reason in {**at_once, **told.left}}
+    report = {**job.report, "changed": told.made, "left": left, "left_at_once": at_once}
+    done = job.total - told.still
+    worker_jobs.advance(job, is_further=done > job.done, done=done, report=report)
+    publisher.progressed(job, PROGRESS)
+    if told.still:
+        raise Stopped
+
+
+def _tidy(job: PictureJob) -> None:
+    """What a job ordered ends with it."""
+    action = actions.find(job.work)
+    if action and action.abandon and not job.undo_of_id and job.status in (Status.CANCELLED, Status.FAILED):
+        action.abandon(job.owner, _changes(job))
 
 
 def _attempt(job: PictureJob) -> None:
@@ -124,7 +160,9 @@ def _work_through(job: PictureJob, worker: str) -> None:
                 apply(job, action, each, prepared)
         publisher.progressed(job, PROGRESS)
         workers.give_connection_back()
+    if action.follow and not job.undo_of_id:
+        _follow(job, action)
 
 
 # One per worker: the database writes one after the other anyway.
-life = worker_jobs.Life(PictureJob, _attempt, ready=_ready)
+life = worker_jobs.Life(PictureJob, _attempt, ready=_ready, tidy=_tidy)

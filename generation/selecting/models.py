@@ -116,6 +116,18 @@ class PictureJob(WorkerJob):
         return f"{reverse('generation:gallery')}{action.result}" if action and has_result else ""
 
     @property
+    def is_all_ordered(self) -> bool:
+        """Whether its action was applied to all of its pictures."""
+        return self.is_gathered and not self.slices.filter(number__gte=self.next_slice).exists()
+
+    @property
+    def look(self) -> str:
+        """Its state on pages. It is at work from its first picture on, also while it waits for engines."""
+        if self.status == Status.QUEUED and self.started_at:
+            return "running"
+        return super().look
+
+    @property
     def can_go_on(self) -> bool:
         """Whether it ended before its last picture, and can be ordered for the others."""
         is_cut = self.status in (Status.CANCELLED, Status.FAILED)

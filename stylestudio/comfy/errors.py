@@ -49,6 +49,8 @@ FILE_INPUTS = {
     "clip_name2": "text_encoders",
     "clip_name3": "text_encoders",
     "clip_name4": "text_encoders",
+    "bg_removal_name": "background_removal",
+    "model_name": "upscale_models",
 }
 
 # Beside 5xx: the server waited too long for the request, wants it again, or has too many.
@@ -61,6 +63,8 @@ _FOLDER_WORDS = {
     "vae": "VAE",
     "diffusion_models": "diffusion model",
     "text_encoders": "text encoder",
+    "background_removal": "background removal model",
+    "upscale_models": "upscale model",
 }
 _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
 

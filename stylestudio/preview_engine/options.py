@@ -17,7 +17,7 @@ ACCELERATORS = (
     "lcm-lora-sdxl.safetensors",
 )
 
-# What the recipes of other model families and of captions need, by folder.
+# What the recipes of other model families, of captions and of changed pictures need, by folder.
 MODELS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": (
         "sd_xl_base_1.0.safetensors",
@@ -37,6 +37,8 @@ MODELS: Mapping[str, tuple[str, ...]] = {
         "t5xxl_fp8_e4m3fn_scaled.safetensors",
     ),
     "vae": ("ae.safetensors", "flux2-vae.safetensors", "qwen_image_vae.safetensors"),
+    "background_removal": ("birefnet.safetensors",),
+    "upscale_models": ("RealESRGAN_x2plus.pth", "RealESRGAN_x4plus.safetensors"),
 }
 
 

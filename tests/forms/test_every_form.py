@@ -14,6 +14,7 @@ from django.test import Client, RequestFactory
 from django.utils.html import escape
 
 from generation.atlases.forms import SheetForm
+from generation.changing.forms import CutOutForm, ScaleUpForm
 from generation.derivations.forms import FinishForm
 from generation.derivations.forms import PresetForm as ExportPresetForm
 from generation.derivations.models import ExportPreset
@@ -215,6 +216,8 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     ),
     NewBoardForm: lambda _ada: Case(NewBoardForm, {"name": "A"}),
     OntoForm: lambda ada: Case(lambda data: OntoForm(data, user=ada), {"name": "A"}),
+    CutOutForm: lambda ada: Case(lambda data: CutOutForm(data, user=ada), {}),
+    ScaleUpForm: lambda ada: Case(lambda data: ScaleUpForm(data, user=ada), {"factor": "2"}),
     StarsForm: lambda ada: Case(lambda data: StarsForm(data, user=ada), {"stars": "3"}),
     FinishForm: lambda ada: Case(lambda data: FinishForm(data, user=ada), {"preset": "icon"}),
     ExportPresetForm: export_preset,

@@ -40,6 +40,9 @@ WORKSHOPS = {
     "styles.models": "versions of one style are numbered and published whoever sees them",
     "generation.atlases.atlas_jobs": WORKER,
     "generation.derivations.making": WORKER,
+    "generation.changing.laying": WORKER,
+    "generation.changing.placing": WORKER,
+    "generation.changing.wanting": "its pictures went through `visible_of`; a wish's key names a person",
     "generation.engines.unclaimed_loras": "a file has an owner, whoever sees that",
     "generation.keeping.admin": ADMIN,
     "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
@@ -288,8 +291,7 @@ def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset",
         "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage",
-        "GenerationTask",
-        "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureCount", "PictureJob", "Preset", "Reading",
-        "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "TrashCount", "TrashEntry",
-        "TrashOrder", "WordList",
+        "GenerationTask", "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureChange", "PictureCount",
+        "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
+        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder", "WordList",
     }  # fmt: skip

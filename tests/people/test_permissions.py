@@ -121,6 +121,7 @@ RULES: dict[str, Rule] = {
     **{f"generation:bulk-{name}": action(MAKERS, "bulk_job") for name in ("cancel", "undo", "on")},
     "generation:bulk-zip": page("bulk_job", "iny00"),  # the link is its maker's
     "generation:variations": action(TEAM, "picture"),
+    "generation:seamless": action(TEAM, "picture"),
     "generation:job-variations": action(TEAM, "task"),
     "generation:picture": page("picture"),
     "generation:edit": form(TEAM, "picture"),

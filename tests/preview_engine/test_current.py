@@ -20,6 +20,7 @@ from tests.preview_engine.conftest import LIGHTNING, STYLE, Player, picture_grap
 RECORDED = Path(__file__).parents[1] / "comfy" / "recordings" / "v0.33.0"
 # Inputs whose choices are the files that an engine happens to have.
 FILES = {"ckpt_name", "lora_name", "existing_lora", "folder", "image", "control_net_name"}
+FILES |= {"bg_removal_name", "model_name"}
 
 
 @pytest.fixture

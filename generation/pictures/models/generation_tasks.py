@@ -217,7 +217,7 @@ class GenerationTask(OftenUsed, Job):
         """
         if self.taken_over is not None:
             return ""
-        known = registry.shipped().get(self.recipe) or self._own_recipe
+        known = registry.every().get(self.recipe) or self._own_recipe
         if known is None:
             return self.recipe
         words = gettext("%(name)s, version %(number)d") if known.is_own else "%(name)s"
@@ -234,7 +234,7 @@ class GenerationTask(OftenUsed, Job):
     @property
     def _known_recipe(self) -> Recipe:
         """What tells of its settings; the default recipe if its own is not known any more."""
-        return self._own_recipe or registry.named(self.recipe)
+        return self._own_recipe or registry.every().get(self.recipe) or registry.named(self.recipe)
 
     @property
     def made_by(self) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.nodes.captions import CAPTION_NODES
+from stylestudio.preview_engine.nodes.changes import CHANGE_NODES
 from stylestudio.preview_engine.nodes.families import FAMILY_NODES, PLAIN
 from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import NODES
@@ -169,4 +170,4 @@ CONTROL = NodeClass(
     more=PLAIN,
 )
 CURRENT_CLASSES = {node.name: _today(node) for node in (*NODES.values(), *NEW_CLASSES, CONTROL)}
-CURRENT_CLASSES |= {node.name: node for node in (*FAMILY_NODES, *CAPTION_NODES)}
+CURRENT_CLASSES |= {node.name: node for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES)}

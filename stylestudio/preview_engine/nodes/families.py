@@ -132,7 +132,8 @@ def _side(step: int) -> list[Any]:
     return ["INT", {"default": 1024, "min": 16, "max": 16384, "step": step}]
 
 
-def _combo(choices: list[str]) -> list[Any]:
+def combo(choices: list[str]) -> list[Any]:
+    """One of these, in that second way."""
     return ["COMBO", {"multiselect": False, "options": choices}]
 
 
@@ -154,8 +155,8 @@ def _first(category: str, module: str = "nodes") -> _Make:
     )
 
 
-def _second(category: str, module: str) -> _Make:
-    """How classes of its second way are told."""
+def second(category: str, module: str) -> _Make:
+    """How classes of ComfyUI's second way to write nodes are told."""
     return lambda name, title, inputs, outputs, run: NodeClass(
         name,
         title,
@@ -208,7 +209,7 @@ FAMILY_NODES = (
         _nothing,
     ),
     replace(
-        _second("model/conditioning", "comfy_extras.nodes_cond")(
+        second("model/conditioning", "comfy_extras.nodes_cond")(
             "T5TokenizerOptions",
             "T5 Tokenizer Options",
             lambda files: {
@@ -239,13 +240,13 @@ FAMILY_NODES = (
         ("MODEL",),
         _same_model,
     ),
-    _second("model/latent/stable diffusion", "comfy_extras.nodes_sd3")(
+    second("model/latent/stable diffusion", "comfy_extras.nodes_sd3")(
         "EmptySD3LatentImage", None, _size, ("LATENT",), _empty_in_eights
     ),
-    _second("model/latent/flux", "comfy_extras.nodes_flux")(
+    second("model/latent/flux", "comfy_extras.nodes_flux")(
         "EmptyFlux2LatentImage", "Empty Flux 2 Latent", _size, ("LATENT",), _empty_in_sixteens
     ),
-    _second("model/sampling/schedulers", "comfy_extras.nodes_flux")(
+    second("model/sampling/schedulers", "comfy_extras.nodes_flux")(
         "Flux2Scheduler",
         None,
         lambda files: {
@@ -257,7 +258,7 @@ FAMILY_NODES = (
         _spread,
     ),
     replace(
-        _second("model/sampling/sigmas", _SAMPLING)(
+        second("model/sampling/sigmas", _SAMPLING)(
             "SplitSigmasDenoise",
             None,
             lambda files: {"sigmas": ["SIGMAS", {}], "denoise": _limits(1.0, 1.0, 0.01)},
@@ -266,7 +267,7 @@ FAMILY_NODES = (
         ),
         output_names=("high_sigmas", "low_sigmas"),
     ),
-    _second("model/sampling/noise", _SAMPLING)(
+    second("model/sampling/noise", _SAMPLING)(
         "RandomNoise",
         None,
         lambda files: {
@@ -275,10 +276,10 @@ FAMILY_NODES = (
         ("NOISE",),
         _noise,
     ),
-    _second("model/sampling/samplers", _SAMPLING)(
-        "KSamplerSelect", None, lambda files: {"sampler_name": _combo(SAMPLERS)}, ("SAMPLER",), _sampler
+    second("model/sampling/samplers", _SAMPLING)(
+        "KSamplerSelect", None, lambda files: {"sampler_name": combo(SAMPLERS)}, ("SAMPLER",), _sampler
     ),
-    _second("model/sampling/guiders", _SAMPLING)(
+    second("model/sampling/guiders", _SAMPLING)(
         "CFGGuider",
         "CFG Guider",
         lambda files: {
@@ -291,7 +292,7 @@ FAMILY_NODES = (
         _guide,
     ),
     replace(
-        _second("model/sampling/custom", _SAMPLING)(
+        second("model/sampling/custom", _SAMPLING)(
             "SamplerCustomAdvanced",
             None,
             lambda files: {

@@ -120,6 +120,7 @@ class Command(BaseCommand):
             help=f"how the pictures are made: {', '.join(registry.shipped())}, or a published one of the studio's own "
             "(default: %(default)s)",
         )
+        parser.add_argument("--cut-out", action="store_true", help="cut each picture out as well, once it is made")
         parser.add_argument("--steps", type=int, metavar="N", help="sampling steps (default: those of the recipe)")
         parser.add_argument("--cfg", type=float, metavar="X", help="guidance (default: that of the recipe)")
         parser.add_argument(
@@ -280,6 +281,7 @@ def _order(options: dict[str, Any], user: User) -> Order:
         reference=_reference(options["reference"], user),
         mix=tuple(mix),
         frame=Frame(usual.prefix, usual.suffix, usual.name),
+        cut_out=options["cut_out"],
     )
 
 

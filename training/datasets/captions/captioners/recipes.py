@@ -6,14 +6,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-
-from generation.engines import lacks, listings, roster
+from generation.engines import listings
 from generation.engines.models import Engine
+from generation.making import recipe_lacks
 from generation.pictures import graphs
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
-from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.graphs.graph import Graph
 from training.datasets.captions.captioners import asking
 from training.datasets.captions.captioners.base import Proposal
@@ -50,11 +48,7 @@ class FromRecipe:
 
     def trouble(self) -> str:
         """What each serving engine lacks for it."""
-        serving = roster.serving()
-        if not serving:
-            return _("No engine answers now.")
-        found = [self._lacking(engine) for engine in serving]
-        return "" if "" in found else " ".join(found)
+        return recipe_lacks.trouble(self.recipe)
 
     def is_waiting(self) -> bool:
         """Whether only engines that have all that it needs are away."""
@@ -64,19 +58,6 @@ class FromRecipe:
         """Run each picture as one prompt."""
         return asking.ask(_Asked(self.recipe, question or self.question), images, check)
 
-    def _lacking(self, engine: Engine) -> str:
-        """What an engine lacks, in words: its nodes, or else the files, each with its folder; "" for nothing."""
-        if lack := graphs.lack_of(engine, self.recipe):
-            words = _("%(engine)s (ComfyUI %(version)s) cannot do this. %(lack)s")
-            told = lacks.lack_in_words(lack, self.recipe.packages)
-            return words % {"engine": roster.title(engine), "version": engine.engine_version, "lack": told}
-        words = _("%(engine)s lacks the file %(file)s. Put it into models/%(folder)s there; it is at %(source)s.")
-        return " ".join(
-            words % {"engine": roster.title(engine), "file": name, "folder": folder, "source": source}
-            for folder, name, source in _files(self.recipe)
-            if not is_listed(name, getattr(engine, folder))
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -84,7 +65,7 @@ class _Asked:
     question: str = ""
 
     def is_able(self, engine: Engine) -> bool:
-        files = [(folder, name) for folder, name, _source in _files(self.recipe)]
+        files = [(folder, name) for folder, name, _source in recipe_lacks.files(self.recipe)]
         return graphs.lack_of(engine, self.recipe) is None and listings.has_all(engine, files)
 
     def graph(self, picture: str) -> Graph:
@@ -95,12 +76,6 @@ class _Asked:
 
     def text(self, texts: Mapping[str, tuple[str, ...]]) -> str:
         return ", ".join(texts.get(self.recipe.outputs["text"], ()))
-
-
-def _files(recipe: Recipe) -> list[tuple[str, str, str]]:
-    """(folder, name, where people get it) of each file."""
-    named = registry.files_of(recipe)
-    return [(file.folder, named[role], file.source) for role, file in recipe.files.items()]
 
 
 def recipes() -> list[FromRecipe]:
