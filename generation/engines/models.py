@@ -66,6 +66,7 @@ class Engine(models.Model):
     diffusion_models = LongJSONField(default=list, editable=False)
     text_encoders = LongJSONField(default=list, editable=False)
     vae = LongJSONField(default=list, editable=False)
+    controlnet = LongJSONField(default=list, editable=False)
     node_classes = LongJSONField(default=list, editable=False)
     node_infos = LongJSONField(default=dict, editable=False)  # of some classes, see `generation.engines.node_facts`
     max_upload = models.BigIntegerField(null=True, editable=False)  # bytes per request; null: ComfyUI's default

@@ -173,7 +173,7 @@ class _Making:
         if not attach:
             nodes = self._adapted(client, nodes)
         self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"])
-        if self.task.reference and not attach:
+        if not attach:
             source_pictures.send(engine, self.task)
         self.sent = True
         events_of_prompt = client.run(

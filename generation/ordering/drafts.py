@@ -25,7 +25,7 @@ from generation.ordering.models import Draft
 from styles.models import Style
 from stylestudio.people.access import StudioRequest
 
-NOT_KEPT = {"reference", "request_id", "preset_name"}
+NOT_KEPT = {"reference", "control_file", "request_id", "preset_name"}
 KEPT = {*forms.OrderForm.base_fields, "style", "order", "off"} - NOT_KEPT
 WEIGHT = re.compile(r"weight-\d{1,18}\Z")
 # What a form that is filled by hand never reaches.

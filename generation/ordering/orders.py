@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from generation.controls.models import NOTHING, Given, given_to
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
@@ -57,6 +58,13 @@ class Ingredient:
     def triggers(self) -> list[str]:
         """The phrases that are on."""
         return [phrase for phrase in self.version.triggers if phrase not in self.off]
+
+
+def no_control(recipe: Recipe) -> str:
+    """Why the form of a recipe's pictures cannot be held, and by which recipes it can."""
+    able = ", ".join(str(each.title) for each in registry.shipped().values() if each.control)
+    words = _("%(recipe)s has no model that holds a form. Recipes that have one: %(able)s.")
+    return words % {"recipe": recipe.title, "able": able}
 
 
 def no_size() -> str:
@@ -101,6 +109,7 @@ class Order:
     recipe: Recipe = field(default_factory=registry.default)
     fields: Mapping[str, Any] = field(default_factory=dict)
     own_files: Mapping[str, str] = field(default_factory=dict)
+    given: Given = NOTHING  # what holds the form, and how the reference is fitted
     edit: Parts | None = None  # only a part of a picture is made anew; `reference` is what engines get of it
 
     @property
@@ -125,6 +134,8 @@ class Order:
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             wrong["seed"] = _("A seed is a whole number from 0 to %d, or nothing for a random one.") % MOST_SEED
         wrong |= self._wrong_fields()
+        if self.given.control and self.recipe.control is None:
+            wrong["control"] = no_control(self.recipe)
         if len(self.mix) > MOST_STYLES:
             wrong["style"] = _("Choose at most %d styles.") % MOST_STYLES
         if len({ingredient.version.pk for ingredient in self.mix}) < len(self.mix):
@@ -252,7 +263,7 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    return _store(task, mix, _how(order), order.frame, request_id, order.edit)
+    return _store(task, mix, _how(order), order.frame, request_id, (order.given, order.edit))
 
 
 def snapshot(order: Order) -> dict[str, Any]:
@@ -269,13 +280,13 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit")
+HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "control", "fit")
 
 
 def _how(order: Order) -> dict[str, Any]:
     facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
     edit = {"edit": order.edit.facts.as_json()} if order.edit else {}
-    return {"schema": snapshots.SCHEMA, **facts, **edit}
+    return {"schema": snapshots.SCHEMA, **facts, **edit, **order.given.as_json()}
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
@@ -354,7 +365,7 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
         how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
-        again = _store(again, mix, how, task.frame, request_id, _edited(task))
+        again = _store(again, mix, how, task.frame, request_id, (given_to(task), _edited(task)))
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
 
@@ -383,6 +394,7 @@ def order_of(task: GenerationTask) -> Order:
         frame=task.frame,
         recipe=graphs.recipe(task),
         fields=snapshots.fields_in(task.snapshot),
+        given=given_to(task),
         edit=_edited(task),
     )
 
@@ -421,7 +433,7 @@ def _store(
     how: dict[str, Any],
     frame: Frame,
     request_id: uuid.UUID | None,
-    edit: Parts | None,
+    parts: Sequence[Given | Parts | None],
 ) -> GenerationTask:
     task.snapshot = _snapshot(task, mix, how, frame)
     task.snapshot_sha256 = digest(task.snapshot)
@@ -434,8 +446,9 @@ def _store(
             for row in mix:
                 row.task = task
             TaskStyle.objects.bulk_create(mix)
-            if edit:
-                edit.save(task)
+            for part in parts:
+                if part:
+                    part.save(task)
             search_index.add_task(task)
     except (IntegrityError, ValidationError):
         # The same press sent twice returns its job, which may be the last one there was room for.

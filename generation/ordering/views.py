@@ -21,6 +21,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
 from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, recipe_fields, references
+from generation.ordering.control_form import fields as control_fields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
@@ -74,10 +75,10 @@ def generate(request: StudioRequest) -> HttpResponse:
 
 
 def _keep(data: QueryDict, form: forms.OrderForm) -> None:
-    """Remember the form, with the picture to start from if that came with it as a file."""
-    if form.is_bound and (chosen := form.cleaned_data.get("picture")):
-        data = data.copy()
-        data["reference_id"] = references.ticket(chosen.pk, form.user)
+    """Remember the form, with the pictures that came with it as files."""
+    data = data.copy()
+    for name, ticket in form.kept().items() if form.is_bound else ():
+        data[name] = ticket
     drafts.keep(data, form.user)
 
 
@@ -109,8 +110,7 @@ def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swappe
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
         form.is_valid()  # a chosen file must not be lost
-        if chosen := form.cleaned_data["picture"]:
-            values["reference_id"] = references.ticket(chosen.pk, request.user)
+        values |= form.kept()
         _keep(data, form)
         return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
     if "renew" not in data:
@@ -359,8 +359,8 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     """The form's initial values, and what could not be filled in as it was: as this person left it, and into that what
     the address names.
 
-    ?picture=, ?task= and ?settings= replace all of it; ?style=, ?reference=, ?start=, ?preset= and ?prompt= only their
-    part.
+    ?picture=, ?task= and ?settings= replace all of it; ?style=, ?reference=, ?control=, ?start=, ?preset= and ?prompt=
+    only their part.
     """
     query = request.GET
     values = drafts.filled(request.user)
@@ -379,7 +379,9 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     if pk := picture_files.started_from(query.get("start", "")):
         values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(pk, request.user)}
     if number := query.get("reference"):
-        values |= _from_picture(request, whole_number(number))
+        values |= _from_picture(request, whole_number(number), "reference_id", mode=GenerationTask.Mode.IMAGE)
+    if number := query.get("control"):
+        values |= _from_picture(request, whole_number(number), "control_id", **control_fields.BEGIN)
     if number := query.get("preset"):
         values |= _preset(number, request.user, values.get("recipe", ""))
     if prompt := query.get("prompt"):
@@ -424,14 +426,14 @@ def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
     return (Ingredient(style.version, style.version.default_strength),)
 
 
-def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
+def _from_picture(request: StudioRequest, pk: int, name: str, **more: str) -> dict[str, Any]:
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
         found = references.reference_from(picture, request.user)
     except BadPicture as error:
         messages.warning(request, str(error))
         return {}
-    return {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(found.pk, request.user)}
+    return {name: references.ticket(found.pk, request.user), **more}
 
 
 def _press(data: QueryDict, user: User) -> None:
@@ -453,6 +455,7 @@ def _press(data: QueryDict, user: User) -> None:
         _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
     if "clear_reference" in data:
         data["reference_id"] = ""
+    control_fields.press(data)
     if "dice" in data:
         data["seed"] = str(forms.random_seed())
     _press_size(data, user)

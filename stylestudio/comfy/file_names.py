@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 # The folders of models that engines are asked about: graphs of pictures take files from these.
-MODEL_FOLDERS = ("checkpoints", "loras", "diffusion_models", "text_encoders", "vae")
+MODEL_FOLDERS = ("checkpoints", "loras", "diffusion_models", "text_encoders", "vae", "controlnet")
 
 
 def canonical(name: str) -> str:

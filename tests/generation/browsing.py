@@ -33,14 +33,16 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "face", "gallery", "gallery-counts",
-    "gallery-news", "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture", "picture-download",
-    "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar", "selection-name",
-    "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines", "version-faces",
+    "board", "boards", "bulk-job", "bulk-zip", "compare", "control-picture", "dropped", "face", "gallery",
+    "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "live", "marks", "other-styles", "picture",
+    "picture-download", "prompt-words", "prompts", "recipe-export", "recipes", "selection-all", "selection-bar",
+    "selection-name",
+    "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others", "version-engines",
+    "version-faces",
 }  # fmt: skip
 POST_ONLY = {
     "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
-    "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "draft", "draft-clear", "draft-restore",
+    "cancel", "cancel-waiting", "clear", "compose", "control", "delete-filter", "draft", "draft-clear", "draft-restore",
     "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again", "generate", "job-variations", "mark",
     "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive", "recipe-discard",
     "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry", "retry-smaller",

@@ -3,13 +3,14 @@
 
 import { byId } from "../dom.js";
 
-const FILLS = ["picture", "task", "style", "reference", "preset", "prompt"];
+const FILLS = ["picture", "task", "style", "reference", "control", "preset", "prompt"];
 const form = () => byId("compose-form");
 let isNew = false, isUnderWay = false; // what the studio has not been told yet, or may not have heard
 
 function keep() {
   const data = new FormData(form());
   data.delete("reference");
+  data.delete("control_file");
   navigator.sendBeacon(form().dataset.draft, data);
   isNew = isUnderWay = false;
 }

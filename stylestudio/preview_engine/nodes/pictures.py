@@ -14,8 +14,9 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from stylestudio.preview_engine.files import Files, OutsideFolder
-from stylestudio.preview_engine.nodes.node_class import Images, Latent, Model, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Held, Images, Latent, Model, NodeClass, Stage
 from stylestudio.preview_engine.painter.brief import Brief
+from stylestudio.preview_engine.painter.control import held
 
 SAMPLERS = [
     "euler",
@@ -133,7 +134,7 @@ def sampled(
     model: Model,
     latent: Latent,
     *,
-    positive: str,
+    positive: str | Held,
     negative: str,
     seed: int,
     steps: int,
@@ -143,10 +144,11 @@ def sampled(
     """The latent after sampling: a sketch for each of its pictures, and all steps told."""
     if denoise == 0:
         return latent
+    form = positive if isinstance(positive, Held) else None
     references = latent.decode(stage.painter) if latent.drawn or latent.encoded else ()
     briefs = [
         Brief(
-            prompt=positive,
+            prompt=form.words if form else str(positive),
             # Without guidance the negative prompt has no effect, as in the real sampler.
             negative="" if cfg == 1.0 else negative,
             seed=(seed + place) % SEED_COUNT,
@@ -158,6 +160,8 @@ def sampled(
             reference=references[place].convert("RGB") if references else None,
             denoise=denoise,
             learned=model.learned,
+            control=form.picture if form else None,
+            control_strength=form.strength if form else 0.0,
         )
         for place in range(latent.batch)
     ]
@@ -171,7 +175,7 @@ def sampled(
 
 
 def _developed(stage: Stage, latent: Latent, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
-    image = stage.painter.develop(sketch, brief, step)
+    image = held(stage.painter.develop(sketch, brief, step), brief)
     return image if brief.reference is None else latent.masked(image, brief.reference)
 
 
