@@ -10,4 +10,5 @@ class ControlsConfig(rooms.Room):
 
     name = "generation.controls"
     label = "controls"
+    picture_sections = ("generation.controls.pages:section",)
     picture_uses = ("generation.controls.models:uses",)

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-LEAST, MOST = 0.01, 0.99  # thresholds
-LOW, HIGH = 0.4, 0.8  # the usual ones of the node
+from generation.controls.facts import HIGH, LOW
 
 Field = NDArray[np.float32]
 # The weights of red, green and blue, and of a Gaussian with a sigma of 1 over five pixels.

@@ -10,22 +10,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from generation.controls import canny
-from generation.controls.fitting import USUAL, Fit, Size, placed
+from generation.controls.facts import AUTO, CANNY, DEPTH, INVERT, LINES, Size, Way
+from generation.controls.fitting import placed, scaled
 
-CANNY, LINES, DEPTH, POSE = KINDS = ("canny", "lines", "depth", "pose")
-AUTO, KEEP, INVERT = GROUNDS = ("auto", "keep", "invert")  # what is done about dark lines on a light ground
 _SEEN = 24  # of 255: darker than this a control picture is black everywhere
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a control picture is made of a picture. Thresholds count for edges, and `ground` for lines."""
-
-    kind: str
-    low: float = canny.LOW
-    high: float = canny.HIGH
-    ground: str = AUTO
-    fit: Fit = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,7 @@ class Drawn:
 
 def drawn(source: Image.Image, way: Way, size: Size) -> Drawn:
     """The control picture of a picture (RGB) for pictures of that size. What is around a padded one is black."""
-    inner = way.fit.scaled(source, size)
+    inner = scaled(way.fit, source, size)
     inverts = way.kind == LINES and (way.ground == INVERT or (way.ground == AUTO and is_light(inner)))
     if way.kind == CANNY:
         inner = canny.edges(inner, way.low, way.high)

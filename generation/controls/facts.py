@@ -4,13 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
-from generation.controls.drawing import AUTO, CANNY, INVERT, KEEP, LINES, Way
-from generation.controls.fitting import Fit
-
+Size: TypeAlias = tuple[int, int]
+CANNY, LINES, DEPTH, POSE = KINDS = ("canny", "lines", "depth", "pose")
+AUTO, KEEP, INVERT = GROUNDS = ("auto", "keep", "invert")  # what is done about dark lines on a light ground
+LEAST_THRESHOLD, MOST_THRESHOLD = 0.01, 0.99
+LOW, HIGH = 0.4, 0.8  # the usual thresholds of ComfyUI's node Canny
+CUT, PAD, STRETCH = WAYS = ("cut", "pad", "stretch")
+MIDDLE = 50  # percent
 MOST_STRENGTH = 2.0
 USUAL_STRENGTH = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What is done about another shape. Cut: what is outside goes, and of what stays the middle is as near to the focus
+    (`x` and `y`, percent from the left and from the top) as there is room. Pad: all of it stays, with something around
+    it. Stretch: all of it stays and fills the size, out of proportion.
+    """
+
+    way: str = CUT
+    x: int = MIDDLE
+    y: int = MIDDLE
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is cut in the middle, which engines do themselves."""
+        return self.way == CUT and (self.x, self.y) == (MIDDLE, MIDDLE)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a snapshot has it."""
+        return {"way": self.way, "focus": [self.x, self.y]} if self.way == CUT else {"way": self.way}
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> Self:
+        """What a snapshot says."""
+        x, y = facts.get("focus", (MIDDLE, MIDDLE))
+        return cls(facts["way"], x, y)
+
+
+USUAL = Fit()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a control picture is made of a picture. Thresholds count for edges, and `ground` for lines."""
+
+    kind: str
+    low: float = LOW
+    high: float = HIGH
+    ground: str = AUTO
+    fit: Fit = USUAL
 
 
 @dataclass(frozen=True, slots=True)

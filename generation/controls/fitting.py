@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
-
 from PIL import Image, ImageStat
 
-Size: TypeAlias = tuple[int, int]
-CUT, PAD, STRETCH = WAYS = ("cut", "pad", "stretch")
-MIDDLE = 50  # percent
+from generation.controls.facts import CUT, PAD, Fit, Size
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """What is done about another shape. Cut: what is outside goes, and of what stays the middle is as near to the focus
-    (`x` and `y`, percent from the left and from the top) as there is room. Pad: all of it stays, with something around
-    it. Stretch: all of it stays and fills the size, out of proportion.
-    """
-
-    way: str = CUT
-    x: int = MIDDLE
-    y: int = MIDDLE
-
-    @property
-    def is_usual(self) -> bool:
-        """Whether it is cut in the middle, which engines do themselves."""
-        return self.way == CUT and (self.x, self.y) == (MIDDLE, MIDDLE)
-
-    def as_json(self) -> dict[str, Any]:
-        """As a snapshot has it."""
-        return {"way": self.way, "focus": [self.x, self.y]} if self.way == CUT else {"way": self.way}
-
-    @classmethod
-    def read(cls, facts: Mapping[str, Any]) -> Self:
-        """What a snapshot says."""
-        x, y = facts.get("focus", (MIDDLE, MIDDLE))
-        return cls(facts["way"], x, y)
-
-    def scaled(self, image: Image.Image, size: Size) -> Image.Image:
-        """The picture as it lies in that size; padded ones are smaller than it by what is around them."""
-        if self.way == PAD:
-            scale = min(size[0] / image.width, size[1] / image.height)
-            inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-            return _resized(image, inner, (0, 0, *image.size))
-        box = (0.0, 0.0, float(image.width), float(image.height))
-        return _resized(image, size, _cut(image.size, size, self.x, self.y) if self.way == CUT else box)
-
-    def fitted(self, image: Image.Image, size: Size) -> Image.Image:
-        """The picture in that size; around a padded one is the colour that its edges have on average."""
-        inner = self.scaled(image, size)
-        return inner if inner.size == size else placed(inner, size, _edge_colour(inner))
+def scaled(fit: Fit, image: Image.Image, size: Size) -> Image.Image:
+    """The picture as it lies in that size; padded ones are smaller than it by what is around them."""
+    if fit.way == PAD:
+        scale = min(size[0] / image.width, size[1] / image.height)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        return _resized(image, inner, (0, 0, *image.size))
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    return _resized(image, size, _cut(image.size, size, fit.x, fit.y) if fit.way == CUT else box)
 
 
-USUAL = Fit()
+def fitted(fit: Fit, image: Image.Image, size: Size) -> Image.Image:
+    """The picture in that size; around a padded one is the colour that its edges have on average."""
+    inner = scaled(fit, image, size)
+    return inner if inner.size == size else placed(inner, size, _edge_colour(inner))
 
 
 def placed(image: Image.Image, size: Size, colour: tuple[int, ...] | int) -> Image.Image:

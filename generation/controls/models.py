@@ -11,8 +11,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.controls.facts import ControlFacts, control_of, fit_of
-from generation.controls.fitting import USUAL, Fit
+from generation.controls.facts import USUAL, ControlFacts, Fit, control_of, fit_of
 from generation.pictures.models import GenerationTask, Reference
 from stylestudio.jobs.kinds import Status
 from stylestudio.people.visibility import PartQuerySet

@@ -12,10 +12,28 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.controls import canny
-from generation.controls.drawing import AUTO, CANNY, DEPTH, INVERT, KEEP, LINES, POSE, Way
-from generation.controls.facts import MOST_STRENGTH, USUAL_STRENGTH, Hold
-from generation.controls.fitting import CUT, MIDDLE, PAD, STRETCH, Fit
+from generation.controls.facts import (
+    AUTO,
+    CANNY,
+    CUT,
+    DEPTH,
+    HIGH,
+    INVERT,
+    KEEP,
+    LEAST_THRESHOLD,
+    LINES,
+    LOW,
+    MIDDLE,
+    MOST_STRENGTH,
+    MOST_THRESHOLD,
+    PAD,
+    POSE,
+    STRETCH,
+    USUAL_STRENGTH,
+    Fit,
+    Hold,
+    Way,
+)
 from generation.controls.models import SOURCE, Given
 from generation.ordering.control_form.preparing import Wish
 from generation.ordering.references import add_reference, of_ticket, ticket
@@ -41,7 +59,7 @@ WAYS = [(CUT, gettext_lazy("Cut")), (PAD, gettext_lazy("Pad")), (STRETCH, gettex
 def _threshold(label: Any, initial: float) -> forms.FloatField:
     slider = Slider({"step": 0.01})
     return forms.FloatField(
-        label=label, required=False, min_value=canny.LEAST, max_value=canny.MOST, initial=initial, widget=slider
+        label=label, required=False, min_value=LEAST_THRESHOLD, max_value=MOST_THRESHOLD, initial=initial, widget=slider
     )
 
 
@@ -78,8 +96,8 @@ class ControlFields(StudioForm):
         widget=forms.FileInput({"class": "sr", "id": "control-file", "accept": PICTURES, **SENT_AT_ONCE}),
     )
     control_id = forms.CharField(required=False, widget=forms.HiddenInput)  # see `references.ticket`
-    control_low = _threshold(gettext_lazy("Faint edges from"), canny.LOW)
-    control_high = _threshold(gettext_lazy("Edges from"), canny.HIGH)
+    control_low = _threshold(gettext_lazy("Faint edges from"), LOW)
+    control_high = _threshold(gettext_lazy("Edges from"), HIGH)
     control_ground = forms.ChoiceField(
         label=gettext_lazy("Ground"),
         required=False,

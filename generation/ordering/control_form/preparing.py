@@ -6,14 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from generation.controls.drawing import CANNY, LINES, Drawn, Way, drawn
-from generation.controls.facts import ControlFacts, Hold
-from generation.controls.fitting import Fit, Size
+from generation.controls.facts import CANNY, LINES, ControlFacts, Fit, Hold, Size, Way
 from generation.controls.models import CONTROL, FITTED, SOURCE, Given
 from generation.ordering import references
 from generation.pictures.models import Reference
@@ -22,6 +21,9 @@ from generation.recipes.recipe import Recipe
 from stylestudio.edge import failures
 from stylestudio.images import decoding
 from stylestudio.images.decoding import BadPicture
+
+if TYPE_CHECKING:  # numpy comes with it, which few orders need
+    from generation.controls.drawing import Drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,18 @@ def refit(reference: Reference, fit: Fit, size: Size) -> Drawn:
 # What the form showed is what is ordered, and each change of a word asks for both again.
 @lru_cache(maxsize=16)
 def _drawn(pk: int, _sha256: str, way: Way, size: Size) -> Drawn:
+    from generation.controls.drawing import drawn
+
     return drawn(_opened(pk), way, size)
 
 
 @lru_cache(maxsize=8)
 def _fitted(pk: int, _sha256: str, fit: Fit, size: Size) -> Drawn:
+    from generation.controls.drawing import Drawn
+    from generation.controls.fitting import fitted
+
     file = BytesIO()
-    fit.fitted(_opened(pk), size).save(file, "PNG", compress_level=1)
+    fitted(fit, _opened(pk), size).save(file, "PNG", compress_level=1)
     return Drawn(file.getvalue(), size, hashlib.sha256(file.getvalue()).hexdigest(), False, False)
 
 

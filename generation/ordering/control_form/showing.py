@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
@@ -15,8 +15,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from generation.controls.drawing import CANNY, DEPTH, LINES, POSE, Drawn, Way
-from generation.controls.fitting import Size
+from generation.controls.facts import CANNY, DEPTH, LINES, POSE, Size, Way
 from generation.ordering.control_form import preparing
 from generation.ordering.control_form.fields import OFF, ControlFields
 from generation.ordering.references import of_ticket, ticket
@@ -24,6 +23,9 @@ from generation.pictures.models import LEAST_SIDE, MOST_SIDE, Reference
 from generation.recipes.recipe import Recipe
 from stylestudio.images.decoding import BadPicture
 from stylestudio.people.access import StudioRequest
+
+if TYPE_CHECKING:  # numpy comes with it, which few pages ask for
+    from generation.controls.drawing import Drawn
 
 AN_HOUR = 60 * 60  # seconds
 _OF_CONTROL = ("control", "control_low", "control_high", "control_ground", "control_fit", "control_x", "control_y")

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from generation.controls import canny
-from generation.controls.drawing import Way, drawn
-from generation.controls.fitting import Fit
+from generation.controls.drawing import drawn
+from generation.controls.facts import Fit, Way
+from generation.controls.fitting import fitted
 from tests.pixels import pixel
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -85,16 +86,16 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 128, 0), (0, 0, 255)
 
 @pytest.mark.parametrize(("x", "colour"), [(0, RED), (10, RED), (50, GREEN), (100, BLUE)])
 def test_a_cut_keeps_what_the_focus_says(x: int, colour: tuple[int, int, int]) -> None:
-    made = Fit("cut", x, 50).fitted(thirds(), (64, 64))
+    made = fitted(Fit("cut", x, 50), thirds(), (64, 64))
     assert made.size == (64, 64)
     assert pixel(made, (32, 32)) == colour
 
 
 def test_padding_keeps_all_of_it_and_stretching_fills_the_size() -> None:
-    padded = Fit("pad").fitted(thirds(), (96, 96))
+    padded = fitted(Fit("pad"), thirds(), (96, 96))
     assert [pixel(padded, (x, 48)) for x in (8, 48, 88)] == [RED, GREEN, BLUE]
     assert pixel(padded, (48, 4)) not in (RED, GREEN, BLUE), "the colour that its edges have on average"
-    stretched = Fit("stretch").fitted(thirds(), (96, 96))
+    stretched = fitted(Fit("stretch"), thirds(), (96, 96))
     assert [pixel(stretched, (x, 4)) for x in (8, 48, 88)] == [RED, GREEN, BLUE]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.core.management.base import CommandError
 from django.http import QueryDict
 from django.test import Client
 from PIL import Image, ImageDraw
@@ -17,7 +19,11 @@ from generation.engines.models import Engine
 from generation.making import runner
 from generation.ordering import orders, references
 from generation.ordering.forms import OrderForm
+from generation.ordering.management.commands import generate
+from generation.ordering.management.commands.generate import Command
+from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, Reference
+from generation.selecting import sidecars
 from stylestudio.jobs.kinds import Status
 from stylestudio.people.visibility import Visibility
 from tests.generation.browsing import HTMX, VALID, address, png, upload
@@ -242,3 +248,48 @@ def test_by_default_the_engine_cuts_in_the_middle_as_it_always_did(her: Client, 
     her.post(address("generate"), VALID | SIZE | {"mode": "image", "reference_id": ticket(ada)})
     assert "fit" not in GenerationTask.objects.get().snapshot
     assert not GivenPicture.objects.exists()
+
+
+def ordered(user: User, *options: str) -> Order:
+    """The order of a command line."""
+    parser = Command().create_parser("manage.py", "generate")
+    return generate._order(vars(parser.parse_args(["--prompt", "a red house", *options])), user)
+
+
+def test_the_command_holds_a_form_and_fits_a_reference(ada: User, tmp_path: Path) -> None:
+    file = tmp_path / "house.png"
+    house().save(file)
+    more = [
+        "--control",
+        str(file),
+        "--control-kind",
+        "lines",
+        "--control-set",
+        "strength=0.6",
+        "--control-set",
+        "end=80",
+    ]
+    order = ordered(ada, "--size", "128x64", *more, "--reference", str(file), "--fit", "cut:10,90")
+    control = order.given.control
+    assert control and (control.way.kind, control.hold.strength, control.hold.end) == ("lines", 0.6, 0.8)
+    assert (order.given.fit.x, order.given.fit.y, order.given.sent != "") == (10, 90, True)
+    with pytest.raises(CommandError, match="less than or equal to 2"):
+        ordered(ada, "--control", str(file), "--control-set", "strength=9")
+    with pytest.raises(CommandError, match="has no model that holds a form"):
+        ordered(ada, "--control", str(file), "--recipe", "chroma")
+    for wrong in (["--fit", "cut:10"], ["--fit", "pad:1,1"], ["--control-set", "strength"], ["--control-set", "a=1"]):
+        with pytest.raises(CommandError):
+            ordered(ada, *wrong)
+
+
+def test_the_page_the_comparison_and_the_file_beside_a_picture_say_what_held_its_form(
+    engine: Engine, her: Client, ada: User
+) -> None:
+    her.post(address("generate"), asked(ada, count="2"))
+    made = task()
+    first, second = GeneratedImage.objects.filter(task=made).order_by("index")
+    html = her.get(address("picture", first.pk)).content.decode()
+    assert "Form held by" in html and html.count("/uploads/references/") >= 4, "two pictures, each a link"
+    assert made.snapshot["control"] == sidecars.settings(first, [])["control"]
+    html = her.get(address("compare"), {"ids": f"{first.pk},{second.pk}"}).content.decode()
+    assert "Edges · 0.80" in html
