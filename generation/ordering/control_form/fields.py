@@ -117,14 +117,14 @@ class ControlFields(StudioForm):
         initial=USUAL_STRENGTH,
         widget=Slider({"step": 0.05}),
     )
-    control_start = _percent(gettext_lazy("From % of the steps"), 0)
-    control_end = _percent(gettext_lazy("To % of the steps"), 100)
+    control_start = _percent(gettext_lazy("Start, percent of the steps"), 0)
+    control_end = _percent(gettext_lazy("End, percent of the steps"), 100)
     control_fit = _fit(gettext_lazy("In another shape"))
-    control_x = _percent(gettext_lazy("Focus from the left, %"), MIDDLE)
-    control_y = _percent(gettext_lazy("Focus from the top, %"), MIDDLE)
+    control_x = _percent(gettext_lazy("Focus, percent from the left"), MIDDLE)
+    control_y = _percent(gettext_lazy("Focus, percent from the top"), MIDDLE)
     fit = _fit(gettext_lazy("In another shape"))
-    fit_x = _percent(gettext_lazy("Focus from the left, %"), MIDDLE)
-    fit_y = _percent(gettext_lazy("Focus from the top, %"), MIDDLE)
+    fit_x = _percent(gettext_lazy("Focus, percent from the left"), MIDDLE)
+    fit_y = _percent(gettext_lazy("Focus, percent from the top"), MIDDLE)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "%s", **kwargs})

@@ -18,7 +18,6 @@ from generation.ordering import references
 from generation.pictures.models import Reference
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
-from stylestudio.edge import failures
 from stylestudio.images import decoding
 from stylestudio.images.decoding import BadPicture
 
@@ -96,7 +95,7 @@ def _opened(pk: int) -> Image.Image:
         with Reference.objects.get(pk=pk).file.open("rb") as handle, decoding.open_picture(handle) as image:
             return image.convert("RGB")
     except OSError as error:
-        raise BadPicture(_("The picture cannot be read: %s") % failures.plainly(error, "")) from error
+        raise BadPicture(_("The file of this picture is missing. Choose another one.")) from error
 
 
 def _kept(made: Drawn, source: Reference, user: User) -> Reference:
