@@ -16,6 +16,7 @@ from django.utils.html import escape
 from generation.gallery.forms import FilterNameForm, OverlayForm, SearchForm
 from generation.keeping.forms import BoardForm, NewBoardForm
 from generation.keeping.models import Board
+from generation.ordering.control_form.fields import ControlFields
 from generation.ordering.forms import OrderForm
 from generation.recipes.own import building
 from generation.recipes.own.looking import Workflow
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.django_db
 
 PROJECT = ("stylestudio.", "styles.", "generation.", "training.")
 ADMINS = (".admin",)  # drawn by Django's admin
-ABSTRACT = {StudioForm, OneSentence}
+ABSTRACT = {StudioForm, OneSentence, ControlFields}
 IN_A_BAR = "its fields stand in a bar, named by an aria-label: the server takes them from the address or by name"
 UNDRAWN = {
     StartForm: "a script sends it, and no page shows it",

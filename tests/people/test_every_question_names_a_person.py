@@ -90,6 +90,8 @@ WORKSHOPS = {
     "training.trainers": WORKER,
 }
 FOR_EVERYBODY = {
+    "generation.controls.models.given_to": "is given a job that its caller may read",
+    "generation.controls.models.uses": "says of pictures that they are in use, and names no job",
     "generation.gallery.bar._known": "asks for versions of a style that the person may see",
     "generation.gallery.counting._by_style": "counts in pictures that the person may see",
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",
@@ -276,7 +278,7 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
-        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "PictureCount",
-        "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
+        "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "GivenPicture", "LoraImport", "Mark",
+        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
         "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
     }  # fmt: skip

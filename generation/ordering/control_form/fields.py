@@ -63,9 +63,9 @@ def _threshold(label: Any, initial: float) -> forms.FloatField:
     )
 
 
-def _percent(label: Any, initial: int) -> forms.IntegerField:
+def _percent(label: Any, initial: int, least: int = 0, most: int = 100) -> forms.IntegerField:
     box = forms.NumberInput({"inputmode": "numeric", "autocomplete": "off"})
-    return forms.IntegerField(label=label, required=False, min_value=0, max_value=100, initial=initial, widget=box)
+    return forms.IntegerField(label=label, required=False, min_value=least, max_value=most, initial=initial, widget=box)
 
 
 def _fit(label: Any) -> forms.ChoiceField:
@@ -117,8 +117,8 @@ class ControlFields(StudioForm):
         initial=USUAL_STRENGTH,
         widget=Slider({"step": 0.05}),
     )
-    control_start = _percent(gettext_lazy("Start, percent of the steps"), 0)
-    control_end = _percent(gettext_lazy("End, percent of the steps"), 100)
+    control_start = _percent(gettext_lazy("Start, percent of the steps"), 0, most=99)
+    control_end = _percent(gettext_lazy("End, percent of the steps"), 100, least=1)
     control_fit = _fit(gettext_lazy("In another shape"))
     control_x = _percent(gettext_lazy("Focus, percent from the left"), MIDDLE)
     control_y = _percent(gettext_lazy("Focus, percent from the top"), MIDDLE)
@@ -130,14 +130,13 @@ class ControlFields(StudioForm):
         super().__init__(*args, **{"auto_id": "%s", **kwargs})
 
     def clean(self) -> dict[str, Any]:
-        """Thresholds and ends are in their order. What is not said is as usual."""
+        """The end comes after the start; no faint edge is sharper than an edge. What is not said is as usual."""
         cleaned = super().clean() or {}
         for name in ControlFields.base_fields:
             if cleaned.get(name) in (None, "") and name not in self.errors:
                 cleaned[name] = self.fields[name].initial
-        low, high = cleaned.get("control_low"), cleaned.get("control_high")
-        if low is not None and high is not None and low > high:
-            self.add_error("control_high", _("Edges begin where faint ones do, or above that."))
+        if not self.errors.keys() & {"control_low", "control_high"}:
+            cleaned["control_low"] = min(cleaned["control_low"], cleaned["control_high"])
         start, end = cleaned.get("control_start"), cleaned.get("control_end")
         if start is not None and end is not None and start >= end:
             self.add_error("control_end", _("The end comes after the start."))

@@ -136,7 +136,7 @@ def test_it_is_said_when_dark_lines_are_inverted_and_when_nothing_would_be_held(
         ({"control_id": ""}, "Choose the picture whose form is held."),
         ({"control_strength": "7"}, "less than or equal to 2"),
         ({"control_strength": "nan"}, "number"),
-        ({"control_low": "0.9", "control_high": "0.2"}, "Edges begin where faint ones do"),
+        ({"control_low": "0"}, "greater than or equal to 0.01"),
         ({"control_start": "60", "control_end": "40"}, "The end comes after the start."),
         ({"control": "tile"}, "Select a valid choice"),
         ({"recipe": "qwen-image", "fields_of": "qwen-image"}, "Qwen-Image has no model that holds a form"),
