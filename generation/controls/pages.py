@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
 
-from generation.controls.facts import CANNY, CUT, DEPTH, LINES, PAD, POSE, STRETCH, Fit, control_of, fit_of
+from generation.controls.facts import control_of, fit_of
 from generation.controls.models import CONTROL, SOURCE, GivenPicture
+from generation.controls.words import fit_words, kind_words
 from generation.pictures.models import GeneratedImage
 from stylestudio.people.access import StudioRequest
-
-
-def kind_words(kind: str) -> str:
-    """What a kind of control picture is called."""
-    return {CANNY: _("Edges"), LINES: _("Lines"), DEPTH: _("Depth"), POSE: _("Pose")}.get(kind, kind)
-
-
-def fit_words(fit: Fit) -> str:
-    """How a picture was fitted."""
-    words = {CUT: _("Cut, with the focus at %(x)d %%, %(y)d %%"), PAD: _("Padded"), STRETCH: _("Stretched")}
-    return words[fit.way] % {"x": fit.x, "y": fit.y}
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:

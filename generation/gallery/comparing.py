@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from generation.controls.facts import control_of
-from generation.controls.pages import kind_words
+from generation.controls.words import kind_words
 from generation.gallery.forms import OverlayForm
 from generation.pictures.models import GeneratedImage, GenerationTask, TaskStyle
 from generation.pictures.shapes import shape_name

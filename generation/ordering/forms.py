@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.controls.models import Given
+from generation.controls.words import no_control
 from generation.engines import roster
 from generation.ordering import orders, recipe_fields
 from generation.ordering.control_form import fields as control_fields
@@ -222,7 +223,7 @@ class OrderForm(ControlFields):
         """What is to hold the form, if the recipe can be held by it."""
         kind, control = cleaned.get("control"), self.made_by.control
         if kind not in (None, OFF) and control is None:
-            self.add_error("control", orders.no_control(self.made_by))
+            self.add_error("control", no_control(self.made_by))
         elif kind not in (None, OFF) and control and kind not in control.types:
             words = _("%(recipe)s knows no control pictures of this kind.")
             self.add_error("control", words % {"recipe": self.made_by.title})

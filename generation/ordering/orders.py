@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.controls.models import NOTHING, Given, given_to
+from generation.controls.words import no_control
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
@@ -58,13 +59,6 @@ class Ingredient:
     def triggers(self) -> list[str]:
         """The phrases that are on."""
         return [phrase for phrase in self.version.triggers if phrase not in self.off]
-
-
-def no_control(recipe: Recipe) -> str:
-    """Why the form of a recipe's pictures cannot be held, and by which recipes it can."""
-    able = ", ".join(str(each.title) for each in registry.shipped().values() if each.control)
-    words = _("%(recipe)s has no model that holds a form. Recipes that have one: %(able)s.")
-    return words % {"recipe": recipe.title, "able": able}
 
 
 def no_size() -> str:

@@ -58,7 +58,7 @@ def generate(request: StudioRequest) -> HttpResponse:
     recipe_fields.swap(data)
     form = forms.OrderForm(data, request.FILES, user=request.user)
     is_valid = form.is_valid()
-    _keep(data, form)
+    drafts.keep(data, request.user, form.kept())
     if not is_valid:
         return _invalid(request, form)
     try:
@@ -72,14 +72,6 @@ def generate(request: StudioRequest) -> HttpResponse:
     context = {"job": task, "request_id": uuid.uuid4(), "form": form, "oob": True}
     context |= references.shown(task.reference, request.user)
     return render(request, "generation/ordering/_placed.html", context)
-
-
-def _keep(data: QueryDict, form: forms.OrderForm) -> None:
-    """Remember the form, with the pictures that came with it as files."""
-    data = data.copy()
-    for name, ticket in form.kept().items() if form.is_bound else ():
-        data[name] = ticket
-    drafts.keep(data, form.user)
 
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
@@ -111,7 +103,7 @@ def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swappe
     if not request.htmx:
         form.is_valid()  # a chosen file must not be lost
         values |= form.kept()
-        _keep(data, form)
+        drafts.keep(data, request.user, form.kept())
         return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
     if "renew" not in data:
         drafts.keep(data, request.user)

@@ -279,6 +279,6 @@ def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
         "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "GivenPicture", "LoraImport", "Mark",
-        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
-        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
+        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
+        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.painter.brief import Brief, Painter
-from stylestudio.preview_engine.painter.control import held
+from stylestudio.preview_engine.painter.control import held as held
 from stylestudio.preview_engine.painter.learned import Learned
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
@@ -43,6 +43,13 @@ class Held:
     words: str
     picture: Image.Image
     strength: float
+
+
+def told(words: str | Held) -> dict[str, Any]:
+    """What a brief says of a conditioning."""
+    if isinstance(words, Held):
+        return {"prompt": words.words, "control": words.picture, "control_strength": words.strength}
+    return {"prompt": words}
 
 
 @dataclass(frozen=True, slots=True)

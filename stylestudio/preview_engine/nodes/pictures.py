@@ -14,9 +14,8 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from stylestudio.preview_engine.files import Files, OutsideFolder
-from stylestudio.preview_engine.nodes.node_class import Held, Images, Latent, Model, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Held, Images, Latent, Model, NodeClass, Stage, held, told
 from stylestudio.preview_engine.painter.brief import Brief
-from stylestudio.preview_engine.painter.control import held
 
 SAMPLERS = [
     "euler",
@@ -125,8 +124,8 @@ def _is_accelerator(lora: str) -> bool:
 
 
 def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    told = {name: inputs[name] for name in ("positive", "negative", "seed", "steps", "cfg", "denoise")}
-    return (sampled(stage, inputs["model"], inputs["latent_image"], **told),)
+    asked = {name: inputs[name] for name in ("positive", "negative", "seed", "steps", "cfg", "denoise")}
+    return (sampled(stage, inputs["model"], inputs["latent_image"], **asked),)
 
 
 def sampled(
@@ -144,11 +143,10 @@ def sampled(
     """The latent after sampling: a sketch for each of its pictures, and all steps told."""
     if denoise == 0:
         return latent
-    form = positive if isinstance(positive, Held) else None
     references = latent.decode(stage.painter) if latent.drawn or latent.encoded else ()
     briefs = [
         Brief(
-            prompt=form.words if form else str(positive),
+            **told(positive),
             # Without guidance the negative prompt has no effect, as in the real sampler.
             negative="" if cfg == 1.0 else negative,
             seed=(seed + place) % SEED_COUNT,
@@ -160,8 +158,6 @@ def sampled(
             reference=references[place].convert("RGB") if references else None,
             denoise=denoise,
             learned=model.learned,
-            control=form.picture if form else None,
-            control_strength=form.strength if form else 0.0,
         )
         for place in range(latent.batch)
     ]
