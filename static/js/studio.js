@@ -11,7 +11,6 @@ import "./ordering/previews.js";
 import "./ordering/draft.js";
 import "./ordering/reference.js";
 import "./ordering/size.js";
-import "./ordering/focus.js";
 import "./ordering/completion.js";
 import "./ordering/earlier.js";
 import "./gallery/tiles.js";

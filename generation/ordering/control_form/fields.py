@@ -185,7 +185,9 @@ class ControlFields(StudioForm):
 
 
 def press(data: QueryDict) -> None:
-    """Apply a pressed button: the control picture let go, or the picture to start from in its place."""
+    """Apply a pressed button: hold a form, the control picture let go, or the picture to start from in its place."""
+    if "hold" in data:
+        data["control"] = CANNY
     if "clear_control" in data:
         data["control_id"] = ""
     if "hold_reference" in data:

@@ -54,6 +54,7 @@ def shown(values: Mapping[str, Any], recipe: Recipe, size: Size | None, referenc
     return {
         "control_source": source,
         "control_ticket": ticket(source.pk, user) if source else "",
+        "control_open": source is not None or values.get("control") not in (None, "", OFF),
         "control_kind": way.kind if way else OFF,
         "control_seen": control,
         "can_hold": recipe.control is not None,
