@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "generation.recipes",
     "generation.pictures",
     "generation.masks",
+    "generation.controls",
     "generation.keeping",
     "generation.making",
     "generation.ordering",
@@ -259,6 +260,9 @@ LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lo
 #: [The studio] Types of styles that come first in lists, separated by commas: ui, vfx, illustration, character, scene
 #: or other.
 KINDS = env.items("STYLESTUDIO_KINDS", "ui,vfx")
+#: [Engines] The model that [holds the form](recipes.md#control-models) of pictures with SDXL, as the engines list it in
+#: `models/controlnet`.
+CONTROLNET = env.text("STYLESTUDIO_CONTROLNET", "diffusion_pytorch_model_promax.safetensors")
 #: [Engines] Files of [recipes](recipes.md) that have other names here, separated by commas: recipe, a point, the role
 #: of the file, an equals sign, and the file as the engines list it, such as `sdxl-dmd2.accelerator=dmd2.safetensors`.
 RECIPE_FILES = env.items("STYLESTUDIO_RECIPE_FILES")

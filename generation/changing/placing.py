@@ -81,7 +81,7 @@ def place(change: PictureChange) -> None:
     with transaction.atomic():
         still = PictureChange.objects.filter(WANTED, pk=change.pk, asked=change.asked)
         if list(still.select_for_update().values_list("pk")):
-            still.update(task=orders.store(task, mix, how, change.source.task.frame, press, None))
+            still.update(task=orders.store(task, mix, how, change.source.task.frame, press, ()))
 
 
 class _Trouble(Exception):

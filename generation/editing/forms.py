@@ -17,6 +17,7 @@ from generation.editing.preparing import Wish, prepare, size_of, too_large
 from generation.masks import geometry, models, pixels
 from generation.masks.facts import Box, EditFacts, Size
 from generation.masks.models import Mask
+from generation.ordering.control_form.fields import ControlFields
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Order
 from generation.pictures.models import GeneratedImage
@@ -76,7 +77,8 @@ class EditForm(OrderForm):
     def __init__(self, *args: Any, source: GeneratedImage, size: Size | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.source, self.source_size = source, size
-        for name in ("mode", "shape", "width", "height", "preset_name", "reference", "reference_id"):
+        left_out = ("mode", "shape", "width", "height", "preset_name", "reference", "reference_id")
+        for name in (*left_out, *ControlFields.base_fields):
             del self.fields[name]
         able = {name: recipe for name, recipe in registry.current().items() if "edit" in recipe.graphs}
         choice = cast(forms.ChoiceField, self.fields["recipe"])

@@ -14,8 +14,10 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from generation.controls.facts import control_of
+from generation.controls.words import kind_words
 from generation.gallery.forms import OverlayForm
-from generation.pictures.models import GeneratedImage, TaskStyle
+from generation.pictures.models import GeneratedImage, GenerationTask, TaskStyle
 from generation.pictures.shapes import shape_name
 from stylestudio.people.access import StudioRequest, whole_numbers
 from stylestudio.templatetags.studio import duration, weight
@@ -106,6 +108,12 @@ def _rows(compared: Sequence[Compared]) -> list[Row]:
     return [row for row in rows if any(row.values)]
 
 
+def _held(task: GenerationTask) -> str:
+    """What holds the form of its pictures, and how strictly."""
+    control = control_of(task.snapshot)
+    return f"{kind_words(control.way.kind)} · {weight(control.hold.strength)}" if control else ""
+
+
 def _facts(each: Compared) -> dict[str, str]:
     picture, task = each.picture, each.picture.task
     shape = shape_name(picture.width, picture.height)
@@ -126,6 +134,7 @@ def _facts(each: Compared) -> dict[str, str]:
         _("Scheduler"): task.scheduler,
         _("Reference"): task.reference.sha256[:8] if task.reference else "",
         _("Strength of change"): weight(task.denoise) if task.reference else "",
+        _("Form held by"): _held(task),
         _("Checkpoint"): task.checkpoint,
         **{label: str(value) for label, value in task.more_fields},
         _("Accelerator"): task.lightning,

@@ -30,7 +30,7 @@ from generation.making.verdicts import (
     Verdict,
     Waits,
 )
-from generation.pictures import faults, graphs
+from generation.pictures import faults, graphs, snapshots
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy import errors
 from stylestudio.comfy.errors import (
@@ -226,7 +226,7 @@ def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) ->
 def _is_strange(task: GenerationTask, error: MissingFile) -> bool:
     """Whether the engine complains about a file that these pictures do not need."""
     if error.folder == "input":
-        return task.reference is None
+        return not snapshots.sent_in(task.snapshot)
     return (error.folder, error.name) not in graphs.files(task)
 
 

@@ -174,7 +174,7 @@ class _Making:
             nodes = self._adapted(client, nodes)
         # Without samplers, as when a picture is scaled up, whatever tells how far it is.
         self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"]) or frozenset(nodes)
-        if self.task.reference and not attach:
+        if not attach:
             source_pictures.send(engine, self.task)
         self.sent = True
         events_of_prompt = client.run(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from django.db.models.fields.files import FieldFile
 
+from generation.controls.models import given_to
 from generation.engines import roster
 from generation.engines.models import Engine
 from generation.masks import pasting
 from generation.masks.models import Parts, SourceGone, parts_of, read
+from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask, patterns
 from stylestudio.comfy.errors import BadResponse
 from stylestudio.host import rooms
@@ -26,10 +28,12 @@ def send(engine: Engine, task: GenerationTask) -> None:
     """Send those that the engine does not have. Raises ComfyError, OSError, and SourceGone if what is edited is gone:
     then nothing would be done with what the engine makes.
     """
-    assert task.reference is not None  # the caller has checked
-    _send_one(engine, task.reference.sha256, task.reference.file)
+    pictures = [*given_to(task).pictures.values(), *([task.reference] if task.reference else [])]
+    files: dict[str, FieldFile] = {picture.sha256: picture.file for picture in pictures}
     if edit := edit_of(task):
-        _send_one(engine, edit.sent_mask.sha256, edit.sent_mask.file)
+        files[edit.sent_mask.sha256] = edit.sent_mask.file
+    for digest in snapshots.sent_in(task.snapshot).values():
+        _send_one(engine, digest, files[digest])
 
 
 def _send_one(engine: Engine, sha256: str, file: FieldFile) -> None:

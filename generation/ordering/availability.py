@@ -63,6 +63,19 @@ def unfit(recipe: Recipe) -> list[str]:
     ]
 
 
+def unfit_to_hold(recipe: Recipe) -> list[str]:
+    """Why no serving engine can hold the form of a recipe's pictures, whatever files it has: nodes that it lacks."""
+    serving = [engine for engine in roster.serving() if engine.node_classes]
+    found = [(engine, sorted(recipe.control.classes - {*engine.node_classes})) for engine in serving if recipe.control]
+    if any(not missing for _engine, missing in found):
+        return []
+    words = _("%(engine)s (ComfyUI %(version)s) lacks %(nodes)s, which hold the form. Update ComfyUI there.")
+    return [
+        words % {"engine": roster.title(engine), "version": engine.engine_version, "nodes": ", ".join(missing)}
+        for engine, missing in found
+    ]
+
+
 def _unfit_own(recipe: Recipe, serving: Sequence[Engine]) -> list[str]:
     """The same for a recipe of the studio's own, whose node classes are nobody's business but curators'."""
     if not serving or any(not graphs.absent(engine.node_classes, recipe) for engine in serving):

@@ -6,6 +6,7 @@ The file of a reference is never in it, nor the number of a press; a reference t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -25,7 +26,7 @@ from generation.ordering.models import Draft
 from styles.models import Style
 from stylestudio.people.access import StudioRequest
 
-NOT_KEPT = {"reference", "request_id", "preset_name"}
+NOT_KEPT = {"reference", "control_file", "request_id", "preset_name"}
 KEPT = {*forms.OrderForm.base_fields, "style", "order", "off"} - NOT_KEPT
 WEIGHT = re.compile(r"weight-\d{1,18}\Z")
 # What a form that is filled by hand never reaches.
@@ -43,9 +44,11 @@ def fields_of(data: QueryDict) -> Fields:
     return {name: [value[:LONGEST].replace("\0", "") for value in data.getlist(name)[:MOST_VALUES]] for name in names}
 
 
-def keep(data: QueryDict, user: User) -> None:
-    """Remember a posted form as the draft of this person; the last one counts. One statement."""
-    _write(user, fields=fields_of(data))
+def keep(data: QueryDict, user: User, tickets: Mapping[str, str] | None = None) -> None:
+    """Remember a posted form as the draft of this person; the last one counts. `tickets` are of the pictures that came
+    with it as files. One statement.
+    """
+    _write(user, fields=fields_of(data) | {name: [ticket] for name, ticket in (tickets or {}).items()})
 
 
 def _write(user: User, **columns: Any) -> None:

@@ -14,8 +14,13 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from generation.controls.models import Given
+from generation.controls.words import no_control
 from generation.engines import roster
 from generation.ordering import orders, recipe_fields
+from generation.ordering.control_form import fields as control_fields
+from generation.ordering.control_form import preparing
+from generation.ordering.control_form.fields import OFF, ControlFields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, ticket
 from generation.pictures import shapes
@@ -36,7 +41,6 @@ from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from styles.queries import with_published
 from stylestudio.edge.page_memory import once_a_page
-from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import PICTURES, Line, Segments, TextBox
 from stylestudio.images.decoding import BadPicture
 
@@ -95,10 +99,9 @@ def side_field(label: Any) -> forms.IntegerField:
     )
 
 
-class OrderForm(StudioForm):
+class OrderForm(ControlFields):
     """The order. `picked` reads the styles of the mix, because their fields are named after style numbers."""
 
-    joint, hint = "-", "hint"
     compose_url = reverse_lazy("generation:compose")  # what answers changes of it
 
     mode = forms.ChoiceField(
@@ -166,7 +169,7 @@ class OrderForm(StudioForm):
     request_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **{"auto_id": "%s", **kwargs})
+        super().__init__(*args, **kwargs)
         self.user = user
         chosen = self.data if self.is_bound else self.initial
         self.made_by = registry.named(chosen.get("recipe"))
@@ -223,11 +226,12 @@ class OrderForm(StudioForm):
 
     def clean(self) -> dict[str, Any]:
         """Store an uploaded file as a reference; image mode needs one."""
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         cleaned["picture"] = None
         self._clean_sides(cleaned)
         if cleaned.get("mode") == GenerationTask.Mode.IMAGE and "reference" not in self.errors:
             cleaned["picture"] = self._reference(cleaned)
+        cleaned["control_wish"] = self._control_wish(cleaned) if "control" in self.fields else None
         if len(self.mix) > MOST_STYLES:
             self.add_error(None, _("Choose at most %d styles.") % MOST_STYLES)
         return cleaned
@@ -239,6 +243,30 @@ class OrderForm(StudioForm):
                 self.errors.pop(name, None)
             elif name not in self.errors and (cleaned.get(name) or 1) % 8:
                 self.add_error(name, SIDES)
+
+    def _control_wish(self, cleaned: Mapping[str, Any]) -> preparing.Wish | None:
+        """What is to hold the form, if the recipe can be held by it."""
+        kind, control = cleaned.get("control"), self.made_by.control
+        if kind not in (None, OFF) and control is None:
+            self.add_error("control", no_control(self.made_by))
+        elif kind not in (None, OFF) and control and kind not in control.types:
+            words = _("%(recipe)s knows no control pictures of this kind.")
+            self.add_error("control", words % {"recipe": self.made_by.title})
+        return self.control_wish(self.user)
+
+    def kept(self) -> dict[str, str]:
+        """The tickets of the pictures that came with the form, once it was looked through."""
+        wish, picture = self.cleaned_data.get("control_wish"), self.cleaned_data.get("picture")
+        found = {"reference_id": picture, "control_id": wish.source if wish else None}
+        return {name: ticket(each.pk, self.user) for name, each in found.items() if each}
+
+    def given(self, size: tuple[int, int]) -> Given:
+        """What a valid form gives besides words and the reference, stored. Raises ValidationError."""
+        wish, picture = self.cleaned_data["control_wish"], self.cleaned_data["picture"]
+        try:
+            return preparing.given(wish, self.fit_of_reference(), picture, self.made_by, size, self.user)
+        except BadPicture as error:
+            raise ValidationError({"control_file": str(error)}) from error
 
     def _reference(self, cleaned: dict[str, Any]) -> Reference | None:
         if cleaned.get("reference"):
@@ -253,11 +281,11 @@ class OrderForm(StudioForm):
         return found
 
     def order(self) -> Order:
-        """The order of a valid form."""
+        """The order of a valid form. Raises ValidationError if its control picture would hold nothing."""
         data = self.cleaned_data
         known = next((shape for shape in self.shapes if shape.value == data["shape"]), None)
         width, height = (known.width, known.height) if known else (data["width"], data["height"])
-        return self.order_for(width, height, reference=data["picture"])
+        return self.order_for(width, height, reference=data["picture"], given=self.given((width, height)))
 
     def order_for(self, width: int, height: int, **more: Any) -> Order:
         """The order of a valid form for pictures of this size, in pixels."""
@@ -295,6 +323,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "scheduler": order.scheduler,
         "denoise": order.denoise if order.reference else order.recipe.defaults.get("denoise"),
         "reference_id": ticket(order.reference.pk, user) if order.reference else None,
+        **control_fields.initial_of(order.given, user),
         "mix": order.mix,
         "before": order.frame.prefix,
         "after": order.frame.suffix,
@@ -416,6 +445,7 @@ def press(data: QueryDict, user: User) -> None:
         _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
     if "clear_reference" in data:
         data["reference_id"] = ""
+    control_fields.press(data)
     if "dice" in data:
         data["seed"] = str(random_seed())
     _press_size(data, user)

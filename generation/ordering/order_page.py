@@ -16,11 +16,14 @@ from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms, prompt_words, references
+from generation.ordering.control_form import showing
+from generation.ordering.control_form.fields import OFF
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words, misfits
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
+from generation.recipes import registry
 from generation.recipes.recipe import Field, Recipe
 from generation.recipes.registry import DEFAULT
 from styles.models import Preset, Style
@@ -124,6 +127,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
     styles = _choices(form.user, form.made_by, {ingredient.version.style_id for ingredient in mix})
+    holds = str(values.get("control") or OFF) != OFF and form.made_by.control is not None
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
     return {
         "form": form,
@@ -152,8 +156,10 @@ def around(form: OrderForm) -> dict[str, Any]:
                 "x".join(map(str, form.sides or ())),
                 _whole(values.get("steps"), form.made_by.defaults.get("steps", 1)),
                 form.graph,
+                holds=holds,
             ),
         ),
+        **showing.shown(values, form.made_by, form.sides, reference, form.user),
         **references.shown(reference, form.user),
         "request_id": uuid.uuid4(),
     }
@@ -275,17 +281,29 @@ def _chips(mix: Iterable[Ingredient], prompt: str) -> Iterable[Chip]:
 
 
 def readiness(
-    user: User, recipe: Recipe, mix: Iterable[Ingredient], count: int, shape: str, steps: int, mode: str
+    user: User,
+    recipe: Recipe,
+    mix: Iterable[Ingredient],
+    count: int,
+    shape: str,
+    steps: int,
+    mode: str,
+    *,
+    holds: bool = False,
 ) -> Readiness:
     """What pressing Generate will do: pictures, time, place in the queue; or which file or engine is missing."""
     mix = tuple(mix)
     order = Order(prompt="x", mix=mix, recipe=recipe)
     files = [(recipe.files[role].folder, name) for role, name in order.files().items()]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
+    files += [("controlnet", registry.control_file(recipe))] if holds else []
     outlook = availability.outlook(files, installs.stored(one.version for one in mix))
     problems = [
         Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit(recipe))
     ]
+    if holds:
+        problems = [*_with_source(problems, recipe)]
+        problems += [Problem(text, reverse("queue") + "#engines") for text in availability.unfit_to_hold(recipe)]
     for each in misfits(recipe, mode, mix):
         problems.append(Problem(each.words, f"#{'mix' if each.field == 'style' else each.field}", each.field))
     if len(order.mix) > MOST_STYLES:
@@ -307,6 +325,14 @@ def readiness(
     if ahead := forecast.ahead_of_new(user.pk):
         lines.append(ngettext("after %(count)d picture", "after %(count)d pictures", ahead) % {"count": ahead})
     return Readiness(lines, problems, outlook.wait, base_checkpoints.warnings(order))
+
+
+def _with_source(problems: Iterable[Problem], recipe: Recipe) -> Iterable[Problem]:
+    """The problems; one about the control model says where people get it."""
+    assert recipe.control is not None  # the caller has checked
+    file, name = recipe.control.file, registry.control_file(recipe)
+    words = _("People get it from %(address)s (%(licence)s).") % {"address": file.source, "licence": file.licence}
+    return [replace(each, text=f"{each.text} {words}") if name in each.text else each for each in problems]
 
 
 def _whole(value: Any, default: int) -> int:

@@ -16,6 +16,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from generation.controls.models import NOTHING, Given, given_to
+from generation.controls.words import no_control
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
 from generation.ordering.references import first_task
 from generation.pictures import graphs, signals, snapshots
@@ -103,6 +105,7 @@ class Order:
     fields: Mapping[str, Any] = field(default_factory=dict)
     own_files: Mapping[str, str] = field(default_factory=dict)
     cut_out: bool = False  # afterwards each picture is cut out as well
+    given: Given = NOTHING  # what holds the form, and how the reference is fitted
     edit: Parts | None = None  # only a part of a picture is made anew; `reference` is what engines get of it
 
     @property
@@ -127,6 +130,8 @@ class Order:
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             wrong["seed"] = _("A seed is a whole number from 0 to %d, or nothing for a random one.") % MOST_SEED
         wrong |= self._wrong_fields()
+        if self.given.control and self.recipe.control is None:
+            wrong["control"] = no_control(self.recipe)
         if len(self.mix) > MOST_STYLES:
             wrong["style"] = _("Choose at most %d styles.") % MOST_STYLES
         if len({ingredient.version.pk for ingredient in self.mix}) < len(self.mix):
@@ -256,9 +261,8 @@ def place(
     task, mix = _draft(order)
     task.owner, task.is_face, task.visibility = user, is_face, visibility
     registry.keep(order.recipe)
-    return store(
-        task, mix, _how(order) | ({"derived": dict(derived)} if derived else {}), order.frame, request_id, order.edit
-    )
+    how = _how(order) | ({"derived": dict(derived)} if derived else {})
+    return store(task, mix, how, order.frame, request_id, (order.given, order.edit))
 
 
 def snapshot(order: Order) -> dict[str, Any]:
@@ -275,13 +279,17 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = ("schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out")
+HOW = (
+    "schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out",
+    "control", "fit",
+)  # fmt: skip
 
 
 def _how(order: Order) -> dict[str, Any]:
     facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
-    more = {"edit": order.edit.facts.as_json()} if order.edit else {}
-    return {"schema": snapshots.SCHEMA, **facts, **more, **({"cut_out": True} if order.cut_out else {})}
+    more: dict[str, Any] = {"edit": order.edit.facts.as_json()} if order.edit else {}
+    more |= {"cut_out": True} if order.cut_out else {}
+    return {"schema": snapshots.SCHEMA, **facts, **more, **order.given.as_json()}
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
@@ -361,7 +369,7 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
         how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
-        again = store(again, mix, how, task.frame, request_id, _edited(task))
+        again = store(again, mix, how, task.frame, request_id, (given_to(task), _edited(task)))
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
 
@@ -405,6 +413,7 @@ def order_of(task: GenerationTask, recipe: Recipe | None = None) -> Order:
         frame=task.frame,
         recipe=recipe or _recipe_of(task),
         fields=snapshots.fields_in(task.snapshot),
+        given=given_to(task),
         edit=_edited(task),
         cut_out="cut_out" in task.snapshot,
     )
@@ -455,7 +464,7 @@ def store(
     how: dict[str, Any],
     frame: Frame,
     request_id: uuid.UUID | None,
-    edit: Parts | None,
+    parts: Sequence[Given | Parts | None],
 ) -> GenerationTask:
     """Store a drafted task and wake the workers, as `place` does. `how` is what its snapshot says of HOW."""
     task.snapshot = _snapshot(task, mix, how, frame)
@@ -469,8 +478,9 @@ def store(
             for row in mix:
                 row.task = task
             TaskStyle.objects.bulk_create(mix)
-            if edit:
-                edit.save(task)
+            for part in parts:
+                if part:
+                    part.save(task)
             search_index.add_task(task)
     except (IntegrityError, ValidationError):
         # The same press sent twice returns its job, which may be the last one there was room for.

@@ -23,6 +23,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from generation.making import fetching, runner, tasks
 from generation.masks.facts import of_snapshot
 from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, recipe_fields, references
+from generation.ordering.control_form import fields as control_fields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
@@ -61,7 +62,7 @@ def generate(request: StudioRequest) -> HttpResponse:
     recipe_fields.swap(data)
     form = forms.OrderForm(data, request.FILES, user=request.user)
     is_valid = form.is_valid()
-    _keep(data, form)
+    drafts.keep(data, request.user, form.kept())
     if not is_valid:
         return _invalid(request, form)
     try:
@@ -75,14 +76,6 @@ def generate(request: StudioRequest) -> HttpResponse:
     context = {"job": task, "request_id": uuid.uuid4(), "form": form, "oob": True}
     context |= references.shown(task.reference, request.user)
     return render(request, "generation/ordering/_placed.html", context)
-
-
-def _keep(data: QueryDict, form: forms.OrderForm) -> None:
-    """Remember the form, with the picture to start from if that came with it as a file."""
-    if form.is_bound and (chosen := form.cleaned_data.get("picture")):
-        data = data.copy()
-        data["reference_id"] = references.ticket(chosen.pk, form.user)
-    drafts.keep(data, form.user)
 
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
@@ -113,9 +106,8 @@ def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swappe
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
         form.is_valid()  # a chosen file must not be lost
-        if chosen := form.cleaned_data["picture"]:
-            values["reference_id"] = references.ticket(chosen.pk, request.user)
-        _keep(data, form)
+        values |= form.kept()
+        drafts.keep(data, request.user, form.kept())
         return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
     if "renew" not in data:
         drafts.keep(data, request.user)
@@ -363,8 +355,8 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     """The form's initial values, and what could not be filled in as it was: as this person left it, and into that what
     the address names.
 
-    ?picture=, ?task= and ?settings= replace all of it; ?style=, ?reference=, ?start=, ?preset= and ?prompt= only their
-    part.
+    ?picture=, ?task= and ?settings= replace all of it; ?style=, ?reference=, ?control=, ?start=, ?preset= and ?prompt=
+    only their part.
     """
     query = request.GET
     values = drafts.filled(request.user)
@@ -383,7 +375,9 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     if pk := picture_files.started_from(query.get("start", "")):
         values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(pk, request.user)}
     if number := query.get("reference"):
-        values |= _from_picture(request, whole_number(number))
+        values |= _from_picture(request, whole_number(number), "reference_id", mode=GenerationTask.Mode.IMAGE)
+    if number := query.get("control"):
+        values |= _from_picture(request, whole_number(number), "control_id", **control_fields.BEGIN)
     if number := query.get("preset"):
         values |= forms.preset_named(number, request.user, values.get("recipe", ""))
     if prompt := query.get("prompt"):
@@ -442,14 +436,14 @@ def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
     return (Ingredient(style.version, style.version.default_strength),)
 
 
-def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
+def _from_picture(request: StudioRequest, pk: int, name: str, **more: str) -> dict[str, Any]:
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
         found = references.reference_from(picture, request.user)
     except BadPicture as error:
         messages.warning(request, str(error))
         return {}
-    return {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(found.pk, request.user)}
+    return {name: references.ticket(found.pk, request.user), **more}
 
 
 def _preset_fields(data: QueryDict) -> dict[str, str]:

@@ -13,8 +13,9 @@ from generation.engines.models import Engine
 from generation.pictures import snapshots
 from generation.pictures.models import GenerationTask, patterns
 from generation.recipes import registry
-from generation.recipes.recipe import Recipe
+from generation.recipes.recipe import Form, Recipe
 from stylestudio.comfy.errors import GraphInvalid
+from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.graphs import wiring
 from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.lack import Lack
@@ -36,7 +37,16 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> Graph:
         values |= {name: patterns.reference_name(digest) for name, digest in sent.items()}
         values["denoise"] = snapshot["denoise"]
     files, loras = snapshots.files_in(snapshot), snapshots.loras_in(snapshot)
-    return recipe(task).build(snapshots.graph_in(snapshot), values, files, loras)
+    return recipe(task).build(snapshots.graph_in(snapshot), values, files, loras, _form(snapshot))
+
+
+def _form(snapshot: Mapping[str, Any]) -> Form | None:
+    """What holds the form of its pictures."""
+    told = snapshot.get("control")
+    if not told:
+        return None
+    name = patterns.reference_name(told["picture"])
+    return Form(name, canonical(told["file"]), told["type"], told["strength"], told["start"], told["end"])
 
 
 def recipe(task: GenerationTask) -> Recipe:
@@ -48,12 +58,16 @@ def files(task: GenerationTask) -> list[tuple[str, str]]:
     """(folder, canonical name) of every file that the engine needs."""
     named = snapshots.files_in(task.snapshot)
     own = [(file.folder, named[role]) for role, file in recipe(task).files.items() if role in named]
+    if form := _form(task.snapshot):
+        own.append(("controlnet", form.file))
     return [*own, *(("loras", name) for name, _weight in snapshots.loras_in(task.snapshot))]
 
 
 def classes(task: GenerationTask) -> frozenset[str]:
     """The node classes that the engine needs."""
-    return recipe(task).classes(snapshots.graph_in(task.snapshot))
+    made_by = recipe(task)
+    own = made_by.classes(snapshots.graph_in(task.snapshot))
+    return own | made_by.control.classes if made_by.control and task.snapshot.get("control") else own
 
 
 def every_class() -> frozenset[str]:

@@ -3,7 +3,8 @@
 1: `checkpoint` and `lightning` are its files, and there is no recipe: every studio made pictures by one. 2: `recipe`
 names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have. `edit`,
 if there is one, says which part of which picture was made anew (see `generation.masks.facts`); `derived` of which
-picture it was made, by the studio itself or, with `change`, by an engine.
+picture it was made, by the studio itself or, with `change`, by an engine. `control` says what holds the form of its
+pictures and `fit` how the reference was fitted (see `generation.controls.facts`).
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def graph_in(snapshot: Mapping[str, Any]) -> str:
 
 def sent_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
     """The hashes of the pictures that engines get for it, by placeholder."""
-    found = {"reference": snapshot.get("reference"), "mask": (snapshot.get("edit") or {}).get("sent_mask")}
+    fitted, control = snapshot.get("fit") or {}, snapshot.get("control") or {}
+    found = {"reference": fitted.get("sent") or snapshot.get("reference"), "control": control.get("picture")}
+    found["mask"] = (snapshot.get("edit") or {}).get("sent_mask")
     return {name: digest for name, digest in found.items() if digest}
 
 

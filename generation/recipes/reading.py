@@ -13,7 +13,20 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from generation.recipes.recipe import CHANGED, GIVEN, NO_WORDS, WHOLE, Field, File, Recipe, Slots, Words
+from generation.recipes.recipe import (
+    CHANGED,
+    CONTROL,
+    GIVEN,
+    KINDS,
+    NO_WORDS,
+    WHOLE,
+    Control,
+    Field,
+    File,
+    Recipe,
+    Slots,
+    Words,
+)
 from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.comfy.graphs.graph import GraphError
 from stylestudio.comfy.graphs.workflow import Source, Workflow, checked
@@ -24,7 +37,7 @@ STARTS = ("text", "image")  # what a recipe has to have one of
 NEEDED = ("positive", "seed", "filename_prefix")  # in every graph
 # The pictures that a graph starts from, by mode; each has a placeholder and a slot.
 PICTURES = {"image": {"reference"}, "edit": {"reference", "mask"}}
-SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA")
+SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA", "STYLESTUDIO_CONTROLNET")
 OF_STYLES = ("checkpoint", "lightning")
 TYPES = ("text", "integer", "number", "choice", "switch")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -56,7 +69,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
     whole = _Part(document, "the document").knows("recipe", "graphs")
     told = _Part(whole.need("recipe"), "recipe.json").knows(
         "schema", "name", "version", "family", "title", "summary", "source", "comfyui", "graphs", "files", "fields",
-        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages",
+        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages", "control",
     )  # fmt: skip
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
@@ -82,6 +95,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
         else None,
         unused=frozenset(told.texts("unused")) if told.has("unused") else frozenset(),
         packages=_packages(told.table("packages")) if told.has("packages") else {},
+        control=_control(told.table("control")) if told.has("control") else None,
         sha256=digest(document),
         document=document,
     )
@@ -298,6 +312,18 @@ def _slots(told: _Part) -> Slots:
     return Slots(_source(styles, "model"), clip, **nodes)
 
 
+def _control(told: _Part) -> Control:
+    told.knows("positive", "negative", "file", "kinds")
+    kinds = told.table("kinds").knows(*KINDS)
+    types = {kind: str(name) for kind, name in kinds.items()}
+    if not types:
+        raise told.wrong("kinds", f"is empty; it can have {', '.join(KINDS)}")
+    file = _file(CONTROL, told.table("file"))
+    if file.folder != "controlnet":
+        raise told.wrong("file", f"is in {file.folder}, and not in controlnet")
+    return Control(_source(told, "positive"), _source(told, "negative"), file, types)
+
+
 def _source(told: _Part, name: str) -> Source:
     value = told.need(name)
     if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and type(value[1]) is int):
@@ -355,6 +381,8 @@ def _check_nodes(recipe: Recipe) -> None:
         named |= {"the text of styles": slots.clip[0]} if slots.clip else {}
         named |= {"accelerator": slots.accelerator, **recipe.outputs}
         named |= {what: getattr(slots, what) for what in sorted(PICTURES.get(mode, set()))}
+        if recipe.control and mode != "edit":
+            named |= {"control": recipe.control.positive[0], "control without words": recipe.control.negative[0]}
         for what, node in named.items():
             if node and node not in flow.nodes:
                 raise BadRecipe(f"graph {mode} has no node {node}, which the recipe names for {what}.")

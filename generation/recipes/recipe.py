@@ -10,7 +10,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from stylestudio.comfy.graphs.graph import Graph, GraphError
-from stylestudio.comfy.graphs.workflow import Lora, Source, Workflow, chain_loras
+from stylestudio.comfy.graphs.workflow import Form as Form
+from stylestudio.comfy.graphs.workflow import Lora, Source, Workflow, chain_loras, hold_form
 
 # Placeholders that every order fills, besides those of the recipe's own files and fields.
 GIVEN: Mapping[str, str] = {
@@ -25,6 +26,8 @@ GIVEN: Mapping[str, str] = {
 }
 OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 CHANGED = frozenset({"mask", "larger"})  # outputs of what only changes a picture: what is in front of it; larger
+KINDS = ("canny", "lines", "depth", "pose")  # of control pictures
+CONTROL = "control"  # the role of the file that understands these
 BRACES = "{{"  # what `braces` always stands for, so that a graph may contain it
 # A placeholder of these types is a whole input, never a part of a longer text.
 WHOLE = frozenset({"integer", "number", "choice", "picture", "file"})
@@ -125,6 +128,25 @@ class Slots:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """How the form of its pictures is held: by a control model between the prompts and what samples. `positive` and
+    `negative` are the outputs of the two prompts, `types` what the model calls each kind of control picture, "" if it
+    knows that kind alone.
+    """
+
+    positive: Source
+    negative: Source
+    file: File
+    types: Mapping[str, str]
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The node classes that engines need for it."""
+        usual = {"LoadImage", "ControlNetLoader", "ControlNetApplyAdvanced"}
+        return frozenset(usual | ({"SetUnionControlNetType"} if any(self.types.values()) else set()))
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A version of a recipe. `document` is all of it as JSON, of which `sha256` is the digest."""
 
@@ -144,6 +166,7 @@ class Recipe:
     mutes_negative_at_cfg: float | None
     unused: frozenset[str]  # of what every graph usually needs: what none of its graphs has
     packages: Mapping[str, str]  # by node class that ComfyUI itself does not have: where people get it
+    control: Control | None  # None if there is no model that holds the form of its pictures
     sha256: str
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
@@ -196,10 +219,15 @@ class Recipe:
             return False
 
     def build(
-        self, mode: str, values: Mapping[str, Any], files: Mapping[str, str], loras: Iterable[tuple[str, float]]
+        self,
+        mode: str,
+        values: Mapping[str, Any],
+        files: Mapping[str, str],
+        loras: Iterable[tuple[str, float]],
+        form: Form | None = None,
     ) -> Graph:
         """The graph of one picture. `values` are those of GIVEN and of the fields, `files` names by role, `loras` names
-        and weights of styles. Raises GraphError if something is missing.
+        and weights of styles, `form` is what holds its form. Raises GraphError if something is missing.
         """
         named = {each.placeholder: files[role] for role, each in self.files.items() if role in files}
         known = {**values, **named, "braces": BRACES}
@@ -208,6 +236,10 @@ class Recipe:
                 known[name] = known[name] * each.factor
         flow = self.graphs[mode]
         filled = flow.fill({name: known[name] for name in flow.placeholders if name in known})
+        if form and self.control is None:
+            raise GraphError(f"{self.name} cannot hold a form.")
+        if form and self.control:
+            filled = hold_form(filled, form, self.control.positive, self.control.negative)
         styles = [Lora(name, weight, weight) for name, weight in loras]
         if self.slots.model is None:
             if styles:

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from generation.recipes import reading
 from generation.recipes.models import KeptRecipe, OwnVersion
-from generation.recipes.recipe import OWN, File, Recipe
+from generation.recipes.recipe import CONTROL, OWN, File, Recipe
 from stylestudio.comfy.file_names import canonical
 from stylestudio.edge.page_memory import once_a_page
 
@@ -115,6 +115,11 @@ def keep(recipe: Recipe) -> None:
         KeptRecipe.objects.bulk_create([row], ignore_conflicts=True)
 
 
+def control_file(recipe: Recipe) -> str:
+    """The file that holds the form of a recipe's pictures, as this studio names it; "" if there is none."""
+    return canonical(_configured(recipe, CONTROL, recipe.control.file)) if recipe.control else ""
+
+
 def files_of(recipe: Recipe) -> dict[str, str]:
     """The files of a recipe by role, as this studio names them. Canonical names."""
     return {role: canonical(_configured(recipe, role, each)) for role, each in recipe.files.items()}
@@ -144,4 +149,5 @@ def _own_names() -> dict[str, str]:
 def strangers() -> list[str]:
     """What STYLESTUDIO_RECIPE_FILES names that no recipe has."""
     known = {f"{recipe.name}.{role}" for recipe in every().values() for role in recipe.files}
+    known |= {f"{recipe.name}.{CONTROL}" for recipe in every().values() if recipe.control}
     return [place for place in _own_names() if place not in known]

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 
 # The folders of models that engines are asked about: graphs of pictures take files from these.
 MODEL_FOLDERS = (
-    "checkpoints", "loras", "diffusion_models", "text_encoders", "vae", "background_removal", "upscale_models",
+    "checkpoints", "loras", "diffusion_models", "text_encoders", "vae", "controlnet", "background_removal",
+    "upscale_models",
 )  # fmt: skip
 
 

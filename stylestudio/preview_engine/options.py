@@ -36,6 +36,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
         "qwen_3_4b.safetensors",
         "t5xxl_fp8_e4m3fn_scaled.safetensors",
     ),
+    "controlnet": ("diffusion_pytorch_model_promax.safetensors",),
     "vae": ("ae.safetensors", "flux2-vae.safetensors", "qwen_image_vae.safetensors"),
     "background_removal": ("birefnet.safetensors",),
     "upscale_models": ("RealESRGAN_x2plus.pth", "RealESRGAN_x4plus.safetensors"),

@@ -32,6 +32,7 @@ from generation.lists.forms import (
     WordsForm,
 )
 from generation.lists.models import OrderList
+from generation.ordering.control_form.fields import ControlFields
 from generation.ordering.forms import OrderForm
 from generation.recipes.own import building
 from generation.recipes.own.looking import Workflow
@@ -64,6 +65,7 @@ pytestmark = pytest.mark.django_db
 PROJECT = ("stylestudio.", "styles.", "generation.", "training.")
 ADMINS = (".admin",)  # drawn by Django's admin
 ABSTRACT = {StudioForm, OneSentence, ListForm}
+ABSTRACT = {StudioForm, OneSentence, ControlFields}
 IN_A_BAR = "its fields stand in a bar, named by an aria-label: the server takes them from the address or by name"
 UNDRAWN = {
     StartForm: "a script sends it, and no page shows it",

@@ -33,16 +33,16 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "atlas", "atlas-zip", "board", "boards", "bulk-job", "bulk-zip", "compare", "dropped", "export-presets", "face",
-    "finished", "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card",
-    "job-mask", "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks", "other-styles",
-    "picture", "picture-download", "prompt-words", "prompts", "recipe-export", "recipes", "selection-all",
-    "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "trash", "trash-orders", "trash-others",
-    "version-engines", "version-faces", "word-lists",
+    "atlas", "atlas-zip", "board", "boards", "bulk-job", "bulk-zip", "compare", "control-picture", "dropped",
+    "export-presets", "face", "finished", "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page",
+    "job", "job-card", "job-mask", "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks",
+    "other-styles", "picture", "picture-download", "prompt-words", "prompts", "recipe-export", "recipes",
+    "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "trash", "trash-orders",
+    "trash-others", "version-engines", "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
     "accelerator", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete", "board-put-back", "board-remove",
-    "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose",
+    "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "control",
     "delete-filter", "draft", "draft-clear", "draft-restore", "edit-compose", "engine-ask", "engine-pause",
     "engine-resume", "export-preset-delete", "export-preset-new", "face-ask", "fetch-again", "generate",
     "job-variations", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-retry",

@@ -102,6 +102,8 @@ FOR_EVERYBODY = {
     "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",
     "generation.derivations.wall_filters.pictures": "the wall asks of each picture whether the person sees it",
+    "generation.controls.models.given_to": "is given a job that its caller may read",
+    "generation.controls.models.uses": "says of pictures that they are in use, and names no job",
     "generation.gallery.bar._known": "asks for versions of a style that the person may see",
     "generation.gallery.counting._by_style": "counts in pictures that the person may see",
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",
@@ -291,7 +293,7 @@ def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset",
         "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage",
-        "GenerationTask", "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureChange", "PictureCount",
-        "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion", "TakeOver",
-        "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder", "WordList",
+        "GenerationTask", "GivenPicture", "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureChange",
+        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
+        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder", "WordList",
     }  # fmt: skip

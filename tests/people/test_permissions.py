@@ -72,6 +72,8 @@ RULES: dict[str, Rule] = {
     "generation:other-styles": page(),
     "generation:save-preset": action(TEAM),
     "generation:reference": action(TEAM),
+    "generation:control": action(TEAM),
+    "generation:control-picture": page(),  # of a ticket, which only its person has
     "generation:reference-from": action(TEAM, "picture"),
     "generation:draft": action(TEAM),
     "generation:draft-clear": action(TEAM),

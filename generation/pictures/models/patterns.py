@@ -93,7 +93,7 @@ _INPUTS: dict[str, tuple[str, ...]] = {
     "sampler_name": ("sampler",),
     "scheduler": ("scheduler",),
     "denoise": ("denoise",),
-    "image": ("reference", "mask"),
+    "image": ("reference", "mask", "control"),
     "filename_prefix": ("prefix",),
 }
 
@@ -146,7 +146,7 @@ def reference_name(digest: str) -> str:
 
 _VARIES = {
     "prompt", "final_prompt", "negative", "width", "height", "seeds", "steps", "cfg", "denoise", "reference",
-    "taken_over", "derived", "edit",
+    "taken_over", "derived", "edit", "control", "fit",
 }  # fmt: skip
 
 

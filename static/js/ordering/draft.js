@@ -1,13 +1,14 @@
 // The form remembers: every change tells the studio. Here is what that would miss: words that were typed just before a
 // page is left, and what the address of a page filled in.
 
-const FILLS = ["picture", "task", "style", "reference", "preset", "prompt"];
+const FILLS = ["picture", "task", "style", "reference", "control", "preset", "prompt"];
 const form = () => document.querySelector("#compose-form[data-draft]");
 let isNew = false, isUnderWay = false; // what the studio has not been told yet, or may not have heard
 
 function keep() {
   const data = new FormData(form());
   data.delete("reference");
+  data.delete("control_file");
   navigator.sendBeacon(form().dataset.draft, data);
   isNew = isUnderWay = false;
 }

@@ -31,6 +31,21 @@ class Lora:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What holds the form of a picture: the name of an uploaded control picture, the control model's file, and what
+    that model calls the kind of picture, "" if it knows one kind alone. `start` and `end` are parts of the steps,
+    0 to 1.
+    """
+
+    picture: str
+    file: str
+    type: str
+    strength: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
 class Workflow:
     """A graph with placeholders. `mixed` are those that stand inside a longer text."""
 
@@ -123,6 +138,45 @@ def chain_loras(graph: Graph, loras: Sequence[Lora], model: Source, clip: Source
     for node_id, name, output in consumers:
         graph[node_id] = {**graph[node_id], "inputs": {**graph[node_id]["inputs"], name: list(sources[output])}}
     return graph
+
+
+def hold_form(graph: Graph, form: Form, positive: Source, negative: Source) -> Graph:
+    """Splice a control model into the graph: all consumers of the outputs `positive` and `negative` get what it makes
+    of these. Nodes that stay as they are are shared with the given graph.
+    """
+    number = max((int(node_id) for node_id in graph if node_id.isdecimal()), default=0)
+    picture, loader, kind, apply = (str(number + place) for place in range(1, 5))
+    sources = [list(positive), list(negative)]
+    held = {
+        node_id: {**node, "inputs": {name: _instead(value, sources, apply) for name, value in node["inputs"].items()}}
+        if any(value in sources for value in node["inputs"].values())
+        else node
+        for node_id, node in graph.items()
+    }
+    held[picture] = _node("LoadImage", "Control picture", image=form.picture)
+    held[loader] = _node("ControlNetLoader", "Control model", control_net_name=form.file)
+    if form.type:
+        held[kind] = _node("SetUnionControlNetType", "Kind of control", control_net=[loader, 0], type=form.type)
+    held[apply] = _node(
+        "ControlNetApplyAdvanced",
+        "Form held",
+        positive=sources[0],
+        negative=sources[1],
+        control_net=[kind if form.type else loader, 0],
+        image=[picture, 0],
+        strength=form.strength,
+        start_percent=form.start,
+        end_percent=form.end,
+    )
+    return held
+
+
+def _instead(value: Any, sources: Sequence[list[Any]], node: str) -> Any:
+    return [node, sources.index(value)] if value in sources else value
+
+
+def _node(class_type: str, title: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}
 
 
 def _loader(lora: Lora, sources: Sequence[list[Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.nodes.captions import CAPTION_NODES
 from stylestudio.preview_engine.nodes.changes import CHANGE_NODES
+from stylestudio.preview_engine.nodes.control import CONTROL_NODES
 from stylestudio.preview_engine.nodes.families import FAMILY_NODES, PLAIN
 from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import NODES
@@ -155,19 +156,5 @@ def _today(node: NodeClass) -> NodeClass:
     )
 
 
-def _load_nothing(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    return (None,)  # never called, because the engine has no such file
-
-
-# What T2IAdapterLoader is rewritten to: the only class here that has a new name today.
-CONTROL = NodeClass(
-    "ControlNetLoader",
-    "Load ControlNet Model",
-    "model/loaders",
-    lambda files: {"control_net_name": [files.models()["controlnet"]]},
-    ("CONTROL_NET",),
-    _load_nothing,
-    more=PLAIN,
-)
-CURRENT_CLASSES = {node.name: _today(node) for node in (*NODES.values(), *NEW_CLASSES, CONTROL)}
-CURRENT_CLASSES |= {node.name: node for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES)}
+CURRENT_CLASSES = {node.name: _today(node) for node in (*NODES.values(), *NEW_CLASSES)}
+CURRENT_CLASSES |= {node.name: node for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES, *CONTROL_NODES)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stylestudio.preview_engine.files import Files
-from stylestudio.preview_engine.nodes.node_class import InputSpecs, Latent, Model, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Held, InputSpecs, Latent, Model, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import BATCH, SAMPLERS, SEED_COUNT, sampled
 
 # What /object_info says beyond the usual: of classes in ComfyUI's first way to write nodes, and in its second.
@@ -38,7 +38,7 @@ class Guider:
     """A GUIDER: the model, what it is to draw, and how strictly."""
 
     model: Model
-    positive: str
+    positive: str | Held
     negative: str
     cfg: float
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.painter.brief import Brief, Painter
+from stylestudio.preview_engine.painter.control import held as held
 from stylestudio.preview_engine.painter.learned import Learned
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
@@ -36,6 +37,22 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A CONDITIONING with a control picture: the words, and what their picture's form is held by."""
+
+    words: str
+    picture: Image.Image
+    strength: float
+
+
+def told(words: str | Held) -> dict[str, Any]:
+    """What a brief says of a conditioning."""
+    if isinstance(words, Held):
+        return {"prompt": words.words, "control": words.picture, "control_strength": words.strength}
+    return {"prompt": words}
+
+
+@dataclass(frozen=True, slots=True)
 class Latent:
     """A LATENT: empty, encoded pictures, or sampled sketches. Only where `mask` is white sampling changes it."""
 
@@ -51,7 +68,7 @@ class Latent:
         kept = self.encoded or (grey,) * self.batch
         if not self.drawn:
             return kept
-        finished = [painter.finish(sketch, brief) for sketch, brief in self.drawn]
+        finished = [held(painter.finish(sketch, brief), brief) for sketch, brief in self.drawn]
         return tuple(self.masked(image, kept[place]) for place, image in enumerate(finished))
 
     def masked(self, image: Image.Image, kept: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from stylestudio.preview_engine.files import Files, OutsideFolder
-from stylestudio.preview_engine.nodes.node_class import Images, Latent, Model, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Held, Images, Latent, Model, NodeClass, Stage, held, told
 from stylestudio.preview_engine.painter.brief import Brief
 
 SAMPLERS = [
@@ -124,8 +124,8 @@ def _is_accelerator(lora: str) -> bool:
 
 
 def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    told = {name: inputs[name] for name in ("positive", "negative", "seed", "steps", "cfg", "denoise")}
-    return (sampled(stage, inputs["model"], inputs["latent_image"], **told),)
+    asked = {name: inputs[name] for name in ("positive", "negative", "seed", "steps", "cfg", "denoise")}
+    return (sampled(stage, inputs["model"], inputs["latent_image"], **asked),)
 
 
 def sampled(
@@ -133,7 +133,7 @@ def sampled(
     model: Model,
     latent: Latent,
     *,
-    positive: str,
+    positive: str | Held,
     negative: str,
     seed: int,
     steps: int,
@@ -146,7 +146,7 @@ def sampled(
     references = latent.decode(stage.painter) if latent.drawn or latent.encoded else ()
     briefs = [
         Brief(
-            prompt=positive,
+            **told(positive),
             # Without guidance the negative prompt has no effect, as in the real sampler.
             negative="" if cfg == 1.0 else negative,
             seed=(seed + place) % SEED_COUNT,
@@ -171,7 +171,7 @@ def sampled(
 
 
 def _developed(stage: Stage, latent: Latent, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
-    image = stage.painter.develop(sketch, brief, step)
+    image = held(stage.painter.develop(sketch, brief, step), brief)
     return image if brief.reference is None else latent.masked(image, brief.reference)
 
 

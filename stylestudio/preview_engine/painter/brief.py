@@ -18,6 +18,7 @@ class Brief:
     styles     (LoRA file name, strength) in chain order, without the Lightning LoRA
     reference  the picture that image to image starts from, already scaled to width x height (RGB)
     denoise    how far to move away from the reference: 0 returns it, 1 ignores it
+    control    the control picture, light where there is something to hold on to (RGB), and how strictly it is held
     learned    (contents, strength) of LoRAs that were trained here; these are not among the styles
     """
 
@@ -32,6 +33,8 @@ class Brief:
     reference: Image.Image | None = None
     denoise: float = 1.0
     learned: tuple[tuple[Learned, float], ...] = ()
+    control: Image.Image | None = None
+    control_strength: float = 0.0
 
 
 class Painter(Protocol):

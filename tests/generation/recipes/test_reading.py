@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from generation.recipes import reading, registry
 from generation.recipes.reading import BadRecipe
-from generation.recipes.recipe import Recipe
+from generation.recipes.recipe import KINDS, Form, Recipe
 from stylestudio.comfy.graphs import wiring
+from stylestudio.comfy.graphs.graph import GraphError
 from tests.comfy.graphs.strict import complaints
 
 RECORDED = Path(__file__).parents[2] / "comfy" / "recordings" / "v0.33.0" / "object_info.json"
@@ -27,7 +28,7 @@ CAPTIONERS = list(registry.captioners().values())
 LOADERS = (
     ("CheckpointLoaderSimple", "ckpt_name"), ("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"),
     ("VAELoader", "vae_name"), ("LoraLoader", "lora_name"), ("LoraLoaderModelOnly", "lora_name"),
-    ("LoadImage", "image"), ("LoadImageMask", "image"),
+    ("LoadImage", "image"), ("LoadImageMask", "image"), ("ControlNetLoader", "control_net_name"),
 )  # fmt: skip
 GIVEN = {
     "positive": "a fox", "width": 64, "height": 64, "seed": 1, "filename_prefix": "a", "reference": "a.png",
@@ -35,10 +36,10 @@ GIVEN = {
 }  # fmt: skip
 
 
-def built(recipe: Recipe, mode: str, **values: Any) -> dict[str, Any]:
+def built(recipe: Recipe, mode: str, *, form: Any = None, **values: Any) -> dict[str, Any]:
     """The graph with these values in place of the usual ones, as an engine gets it."""
     files = registry.files_of(recipe)
-    graph = recipe.build(mode, {**GIVEN, **recipe.defaults, **values}, files, [("ink.safetensors", 0.8)])
+    graph = recipe.build(mode, {**GIVEN, **recipe.defaults, **values}, files, [("ink.safetensors", 0.8)], form)
     return dict(json.loads(json.dumps(graph)))
 
 
@@ -57,6 +58,25 @@ def test_the_newest_comfyui_accepts_the_graphs_of_a_shipped_recipe(recipe: Recip
         infos[name]["input"]["required"][place] = [files, {}]
     for mode in recipe.graphs:
         assert not complaints(wiring.adapt(built(recipe, mode), infos, strict=True), infos), mode
+
+
+@every_recipe
+def test_the_newest_comfyui_accepts_graphs_whose_form_is_held(recipe: Recipe) -> None:
+    assert (recipe.control is not None) is (recipe.family == "sdxl")
+    if recipe.control is None:
+        with pytest.raises(GraphError, match="cannot hold a form"):
+            built(recipe, "text", form=Form("a.png", "c.safetensors", "depth", 0.8, 0.0, 1.0))
+        return
+    infos = json.loads(RECORDED.read_text("utf-8"))["classes"]
+    files = [*registry.files_of(recipe).values(), registry.control_file(recipe), "ink.safetensors", "a.png"]
+    for name, place in LOADERS:
+        infos[name]["input"]["required"][place] = [files, {}]
+    for kind in KINDS:
+        form = Form("a.png", registry.control_file(recipe), recipe.control.types[kind], 0.8, 0.0, 1.0)
+        for mode in ("text", "image"):
+            graph = built(recipe, mode, form=form)
+            assert {node["class_type"] for node in graph.values()} >= recipe.control.classes
+            assert not complaints(wiring.adapt(graph, infos, strict=True), infos), (mode, kind)
 
 
 @pytest.mark.parametrize("recipe", CAPTIONERS, ids=lambda recipe: recipe.name)

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.ordering import orders
+from generation.ordering.control_form import command as control_options
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import MOST_PICTURES, GeneratedImage, GenerationTask, Reference
 from generation.pictures.prompts import Frame
@@ -141,6 +142,7 @@ class Command(BaseCommand):
             help="another setting of the recipe, such as clip_skip=1; as often as needed",
         )
         parser.add_argument("--reference", type=Path, metavar="FILE", help="start from a PNG, JPEG or WebP")
+        control_options.add_arguments(parser)
         parser.add_argument(
             "--denoise",
             type=float,
@@ -270,6 +272,7 @@ def _order(options: dict[str, Any], user: User) -> Order:
     values |= {name: options[name] for name in orders.COLUMNS if options[name] is not None}
     values |= dict(_set(recipe, options["set"]))
     width, height = options["size"] or (usual.width, usual.height)
+    reference = _reference(options["reference"], user)
     return Order(
         prompt=options["prompt"],
         recipe=recipe,
@@ -278,7 +281,8 @@ def _order(options: dict[str, Any], user: User) -> Order:
         height=height,
         count=options["count"],
         seed=options["seed"],
-        reference=_reference(options["reference"], user),
+        reference=reference,
+        given=control_options.given(options, reference, recipe, (width, height), user),
         mix=tuple(mix),
         frame=Frame(usual.prefix, usual.suffix, usual.name),
         cut_out=options["cut_out"],

@@ -1,0 +1,88 @@
+"""Which pictures a job was given besides the one to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from generation.controls.facts import USUAL, ControlFacts, Fit, control_of, fit_of
+from generation.pictures.models import GenerationTask, Reference
+from stylestudio.jobs.kinds import Status
+from stylestudio.people.visibility import PartQuerySet
+
+ROLES = CONTROL, SOURCE, FITTED = ("control", "source", "fitted")
+
+
+class GivenPictureQuerySet(PartQuerySet["GivenPicture"]):
+    """Whoever sees the job sees what it was given."""
+
+    part_of = "task"
+    whole_manager = "everything"
+
+
+class GivenPicture(models.Model):
+    """A picture that a job was given: the control picture, what that was made of, or the reference as it was fitted.
+
+    The snapshot of the job names them by their hashes; this says where they are, and keeps them.
+    """
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="given", db_index=False)
+    role = models.CharField(max_length=10)
+    picture = models.ForeignKey(Reference, on_delete=models.PROTECT, related_name="given")
+
+    objects = GivenPictureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = gettext_lazy("given picture")
+        verbose_name_plural = gettext_lazy("given pictures")
+        constraints = (models.UniqueConstraint(fields=["task", "role"], name="one_given_picture_of_a_role"),)
+
+    def __str__(self) -> str:
+        return f"{self.task_id}: {self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an order gives besides words and the reference itself. `pictures` are those of `control` and `fit` by role,
+    `sent` the hash of the reference as it is fitted, "" if engines get it as it is.
+    """
+
+    control: ControlFacts | None = None
+    fit: Fit = USUAL
+    sent: str = ""
+    pictures: Mapping[str, Reference] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a snapshot has it; nothing for what is as always."""
+        control = {"control": self.control.as_json()} if self.control else {}
+        return control | ({"fit": self.fit.as_json() | {"sent": self.sent}} if self.sent else {})
+
+    def save(self, task: GenerationTask) -> None:
+        """Store them for a task that was just stored."""
+        rows = [GivenPicture(task=task, role=role, picture=picture) for role, picture in self.pictures.items()]
+        GivenPicture.objects.bulk_create(rows)
+
+
+NOTHING = Given()
+
+
+def given_to(task: GenerationTask) -> Given:
+    """What a task was given. No question if its snapshot says nothing of it."""
+    control, fit = control_of(task.snapshot), task.snapshot.get("fit") or {}
+    if control is None and not fit:
+        return NOTHING
+    rows = GivenPicture.objects.filter(task=task).select_related("picture").order_by("pk")
+    return Given(control, fit_of(task.snapshot), fit.get("sent", ""), {row.role: row.picture for row in rows})
+
+
+def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple[int, str]]:
+    """Which of these pictures hold the form of waiting or running jobs, with a sentence for each."""
+    active = GivenPicture.objects.filter(task__status__in=(Status.QUEUED, Status.RUNNING), role=SOURCE).order_by()
+    for picture in sorted(set(active.filter(picture__picture__in=pictures).values_list("picture__picture", flat=True))):
+        yield picture, _("Holds the form of a job that is not finished")
