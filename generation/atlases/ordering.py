@@ -14,8 +14,8 @@ from generation.atlases import words
 from generation.atlases.atlas_jobs import life
 from generation.atlases.forms import SheetForm
 from generation.atlases.models import AtlasJob
-from generation.derivations.sheets.making import WHOLE
 from generation.derivations.sheets.pieces import NoSheet, require_names
+from generation.derivations.sheets.wishes import WHOLE
 from generation.pictures.models import GeneratedImage
 from generation.selecting import sidecars, zips
 from generation.selecting.actions import Order

@@ -17,7 +17,9 @@ from stylestudio.forms.widgets import Segments
 FACTORS = (("2", "×2"), ("4", "×4"))
 
 
-class _ChangeForm(StudioForm):
+class ChangeForm(StudioForm):
+    """What every change of pictures by an engine asks."""
+
     def __init__(self, data: Any = None, *, user: User) -> None:
         super().__init__(data)
         self.user = user
@@ -37,7 +39,7 @@ class _ChangeForm(StudioForm):
         return {"change": change}
 
 
-class CutOutForm(_ChangeForm):
+class CutOutForm(ChangeForm):
     """Nothing is asked: there is one way to cut out."""
 
     def change(self) -> str:
@@ -45,7 +47,7 @@ class CutOutForm(_ChangeForm):
         return "cut-out"
 
 
-class ScaleUpForm(_ChangeForm):
+class ScaleUpForm(ChangeForm):
     """How large pictures are made."""
 
     factor = forms.ChoiceField(label=gettext_lazy("How much larger"), choices=FACTORS, initial="2", widget=Segments())

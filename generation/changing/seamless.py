@@ -28,7 +28,6 @@ from generation.masks.facts import EditFacts, of_snapshot
 from generation.masks.models import Parts
 from generation.ordering import orders, references
 from generation.ordering.orders import Order
-from generation.ordering.references import first_task
 from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from generation.recipes import registry
@@ -72,7 +71,7 @@ def _order(picture: GeneratedImage, user: User, data: bytes, moved: Image.Image)
     )
     parts = Parts(facts, picture, drawn, sent)
     asked = orders.order_of(picture.task)
-    own = snapshots.files_in(first_task(picture.task).snapshot)
+    own = snapshots.files_in(picture.task.first.snapshot)
     if "edit" not in asked.recipe.graphs:  # nothing of its settings means anything to another recipe
         usual = registry.default()
         asked, own = replace(asked, recipe=usual, **orders.told(usual.defaults)), {}

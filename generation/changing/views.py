@@ -11,7 +11,6 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from generation.changing import seamless
 from generation.changing.actions import CUT_OUT, SCALE_UP
 from generation.changing.forms import FACTORS
 from generation.changing.models import PictureChange
@@ -20,9 +19,12 @@ from generation.derivations.steps.limits import Unfit, require
 from generation.making import recipe_lacks
 from generation.pictures.models import GeneratedImage
 from generation.recipes import registry
+from stylestudio.host.rooms import Named
 from stylestudio.jobs.presses import number_of
 from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, visible
+
+order_seamless = Named("generation.changing.seamless:make")  # with which numpy comes
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
@@ -47,7 +49,7 @@ def make_seamless(request: StudioRequest, pk: int) -> HttpResponse:
     """Order a seamless picture made of this one."""
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
-        task = seamless.make(picture, request.user, number_of(request))
+        task = order_seamless(picture, request.user, number_of(request))
     except ValidationError as error:
         return toast(request, " ".join(error.messages), picture.get_absolute_url())
     return toast(request, _("A seamless picture is ordered. It will be below this one."), task.get_absolute_url())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +17,6 @@ from django.utils.translation import gettext as _
 from generation.controls.models import NOTHING, Given, given_to
 from generation.controls.words import no_control
 from generation.masks.models import Parts, SourceGone, gone_words, parts_of
-from generation.ordering.references import first_task
 from generation.pictures import graphs, signals, snapshots
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -233,16 +230,6 @@ def misfit_words(recipe: Recipe, style: Style) -> str:
     return words % facts
 
 
-def canonical(snapshot: dict[str, Any]) -> str:
-    """The canonical JSON of a snapshot, so that equal orders have equal hashes."""
-    return json.dumps(snapshot, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def digest(snapshot: dict[str, Any]) -> str:
-    """The hash by which equal snapshots are found."""
-    return hashlib.sha256(canonical(snapshot).encode()).hexdigest()
-
-
 def place(
     order: Order,
     user: User,
@@ -267,7 +254,7 @@ def place(
 
 def snapshot(order: Order) -> dict[str, Any]:
     """The snapshot a task of this order would freeze. With an explicit seed, equal orders give equal ones."""
-    return _snapshot(*_draft(order), _how(order), order.frame)
+    return snapshots.of_task(*_draft(order), _how(order), order.frame)
 
 
 def is_same(task: GenerationTask, order: Order) -> bool:
@@ -275,14 +262,7 @@ def is_same(task: GenerationTask, order: Order) -> bool:
     asked = snapshot(order)
     if order.seed is None:
         asked["seeds"] = task.snapshot["seeds"]
-    return digest(asked) == task.snapshot_sha256 and order.count == task.count
-
-
-# What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
-HOW = (
-    "schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out",
-    "control", "fit",
-)  # fmt: skip
+    return snapshots.digest(asked) == task.snapshot_sha256 and order.count == task.count
 
 
 def _how(order: Order) -> dict[str, Any]:
@@ -368,7 +348,7 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     ended = GenerationTask.everything.filter(retry_of=task).ended().count()
     request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
-        how = {name: task.snapshot[name] for name in HOW if name in task.snapshot}
+        how = {name: task.snapshot[name] for name in snapshots.HOW if name in task.snapshot}
         again = store(again, mix, how, task.frame, request_id, (given_to(task), _edited(task)))
         signals.retried.send(GenerationTask, task=task, again=again)
     return again
@@ -390,7 +370,7 @@ def order_of(task: GenerationTask, recipe: Recipe | None = None) -> Order:
     """The order a task was made from, to fill the form with; what the task lacks is absent. `recipe` takes the place of
     its own. What was made of a picture has that of the picture. Raises ValidationError if its own is lost.
     """
-    task = first_task(task)
+    task = task.first
     mix = tuple(
         Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
         for row in task.mix.select_related("version__style")
@@ -435,7 +415,7 @@ def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> Gene
 
     Raises ValidationError as `place` does.
     """
-    task = first_task(task)
+    task = task.first
     same = replace(order_of(task), seed=None, count=VARIATIONS, own_files=snapshots.files_in(task.snapshot))
     return place(same, user, request_id=request_id, visibility=task.visibility)
 
@@ -466,9 +446,9 @@ def store(
     request_id: uuid.UUID | None,
     parts: Sequence[Given | Parts | None],
 ) -> GenerationTask:
-    """Store a drafted task and wake the workers, as `place` does. `how` is what its snapshot says of HOW."""
-    task.snapshot = _snapshot(task, mix, how, frame)
-    task.snapshot_sha256 = digest(task.snapshot)
+    """Store a drafted task and wake the workers, as `place` does. `how` is what snapshots say of HOW."""
+    task.snapshot = snapshots.of_task(task, mix, how, frame)
+    task.snapshot_sha256 = snapshots.digest(task.snapshot)
     task.request_id = request_id or uuid.uuid4()
     try:
         with transaction.atomic():
@@ -499,35 +479,3 @@ def _placed(task: GenerationTask) -> GenerationTask | None:
 def _send(task: GenerationTask) -> None:
     for _message in range(min(task.count, 2)):  # an engine has two prompts at a time: one runs, one waits
         GenerationTask.wake()
-
-
-def _snapshot(task: GenerationTask, mix: list[TaskStyle], how: dict[str, Any], frame: Frame) -> dict[str, Any]:
-    # Orders without a preset hash as they did before presets existed.
-    framed = {"frame": frame.facts} if frame.facts else {}
-    return (framed | how) | {
-        "mode": str(task.mode),
-        "prompt": task.prompt,
-        "final_prompt": task.final_prompt,
-        "negative": task.negative,
-        "width": task.width,
-        "height": task.height,
-        "seeds": task.seeds,
-        "steps": task.steps,
-        "cfg": task.cfg,
-        "sampler": task.sampler,
-        "scheduler": task.scheduler,
-        "denoise": task.denoise,
-        "reference": task.reference.sha256 if task.reference else None,
-        "styles": [
-            {
-                "style": row.version.style.slug,
-                "version": row.version.number,
-                "lora": file_names.canonical(row.version.lora_name),
-                "sha256": row.version.sha256,
-                **({"engines_sha256": row.version.engines_sha256} if row.version.engines_copy else {}),
-                "weight": row.weight,
-                "triggers": row.triggers,
-            }
-            for row in mix
-        ],
-    }

@@ -87,13 +87,3 @@ def keep(clean: decoding.Reference, user: User) -> Reference:
     except IntegrityError:  # the same picture was uploaded twice at once
         return Reference.objects.get(sha256=clean.sha256)
     return reference
-
-
-def first_task(task: GenerationTask) -> GenerationTask:
-    """The task whose picture this one's was made of, step by step, as far as those are there; itself if of none."""
-    while source := task.derived.get("source"):
-        found = GeneratedImage.everything.filter(pk=source).select_related("task").first()
-        if found is None:
-            break
-        task = found.task
-    return task

@@ -1,4 +1,4 @@
-"""Reading snapshots of every schema.
+"""Writing snapshots, and reading those of every schema.
 
 1: `checkpoint` and `lightning` are its files, and there is no recipe: every studio made pictures by one. 2: `recipe`
 names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have. `edit`,
@@ -9,12 +9,20 @@ pictures and `fit` how the reference was fitted (see `generation.controls.facts`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from generation.pictures.prompts import Frame
 from stylestudio.comfy.file_names import canonical
 
 SCHEMA = 2
+# What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
+HOW = (
+    "schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out",
+    "control", "fit",
+)  # fmt: skip
 
 
 def files_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
@@ -55,3 +63,46 @@ def size_in(snapshot: Mapping[str, Any]) -> tuple[int, int]:
     told = (snapshot.get("edit") or {}).get("canvas") or (snapshot.get("derived") or {}).get("size")
     width, height = told or (snapshot["width"], snapshot["height"])
     return int(width), int(height)
+
+
+def as_json(snapshot: Mapping[str, Any]) -> str:
+    """The canonical JSON of a snapshot, so that equal orders have equal hashes."""
+    return json.dumps(snapshot, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def digest(snapshot: Mapping[str, Any]) -> str:
+    """The hash by which equal snapshots are found."""
+    return hashlib.sha256(as_json(snapshot).encode()).hexdigest()
+
+
+def of_task(task: Any, mix: Iterable[Any], how: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
+    """The snapshot of a drafted task with these rows of its styles; `how` is what it says of HOW."""
+    # Orders without a preset hash as they did before presets existed.
+    framed = {"frame": frame.facts} if frame.facts else {}
+    return {**framed, **how} | {
+        "mode": str(task.mode),
+        "prompt": task.prompt,
+        "final_prompt": task.final_prompt,
+        "negative": task.negative,
+        "width": task.width,
+        "height": task.height,
+        "seeds": task.seeds,
+        "steps": task.steps,
+        "cfg": task.cfg,
+        "sampler": task.sampler,
+        "scheduler": task.scheduler,
+        "denoise": task.denoise,
+        "reference": task.reference.sha256 if task.reference else None,
+        "styles": [
+            {
+                "style": row.version.style.slug,
+                "version": row.version.number,
+                "lora": canonical(row.version.lora_name),
+                "sha256": row.version.sha256,
+                **({"engines_sha256": row.version.engines_sha256} if row.version.engines_copy else {}),
+                "weight": row.weight,
+                "triggers": row.triggers,
+            }
+            for row in mix
+        ],
+    }

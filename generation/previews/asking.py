@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from generation.engines import roster
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures import snapshots
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, trash_entries
 from generation.previews.models import Face
 from generation.previews.panels import panel, publish_panel
@@ -96,7 +97,7 @@ def existing_task(order: Order) -> GenerationTask | None:
 
     A sketch shows nothing of a style that a real engine draws. None if there is no such task.
     """
-    wanted = orders.digest(orders.snapshot(order))
+    wanted = snapshots.digest(orders.snapshot(order))
     same = GenerationTask.everything.filter(is_face=True, snapshot_sha256=wanted, visibility=Visibility.TEAM)
     serving = roster.serving()
     sketched = bool(serving) and all(engine.is_preview for engine in serving)

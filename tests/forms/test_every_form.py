@@ -14,7 +14,7 @@ from django.test import Client, RequestFactory
 from django.utils.html import escape
 
 from generation.atlases.forms import SheetForm
-from generation.changing.forms import CutOutForm, ScaleUpForm
+from generation.changing.forms import ChangeForm, CutOutForm, ScaleUpForm
 from generation.derivations.forms import FinishForm
 from generation.derivations.forms import PresetForm as ExportPresetForm
 from generation.derivations.models import ExportPreset
@@ -64,8 +64,7 @@ pytestmark = pytest.mark.django_db
 
 PROJECT = ("stylestudio.", "styles.", "generation.", "training.")
 ADMINS = (".admin",)  # drawn by Django's admin
-ABSTRACT = {StudioForm, OneSentence, ListForm}
-ABSTRACT = {StudioForm, OneSentence, ControlFields}
+ABSTRACT = {StudioForm, OneSentence, ListForm, ControlFields, ChangeForm}
 IN_A_BAR = "its fields stand in a bar, named by an aria-label: the server takes them from the address or by name"
 UNDRAWN = {
     StartForm: "a script sends it, and no page shows it",

@@ -23,7 +23,8 @@ from stylestudio.comfy.connection.address import bearer
 from stylestudio.edge.compression import TYPES, compressed
 from stylestudio.people import accounts
 from tests.people.permission_cast import Cast
-from tests.people.test_permissions import RULES, admin_rules, of_studio, path_in_admin, path_to
+from tests.people.permission_rules import RULES
+from tests.people.test_permissions import admin_rules, of_studio, path_in_admin, path_to
 
 # Answers with a secret. "first-run": the form behind the one-time link.
 UNCOMPRESSED = {"first-run"}

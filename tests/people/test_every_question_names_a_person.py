@@ -98,6 +98,8 @@ WORKSHOPS = {
     "training.trainers": WORKER,
 }
 FOR_EVERYBODY = {
+    "generation.changing.seamless.finished": "a worker stores what an engine made of it",
+    "generation.pictures.models.generation_tasks.first": "takes settings from what a job was made of, and shows no picture",
     "generation.atlases.ordering.shelf_on_disk": "sums of everybody's files name none",
     "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",

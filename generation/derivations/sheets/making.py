@@ -11,7 +11,7 @@ from generation.derivations.sheets import godot, json_files, unity
 from generation.derivations.sheets.animations import animations
 from generation.derivations.sheets.packing import Page, pack
 from generation.derivations.sheets.pieces import Frame, NoSheet, Piece, cut, require_names
-from generation.derivations.sheets.wishes import Wish
+from generation.derivations.sheets.wishes import WHOLE, Wish
 from generation.derivations.steps import digests, files
 from generation.derivations.steps.edges import CLEAR
 
@@ -23,7 +23,6 @@ WRITERS: Mapping[str, Writer] = {
     "godot": godot.resources,
     "unity": unity.settings_files,
 }
-WHOLE = frozenset({"babylon"})  # engines that know nothing of what was cut away
 MOST_PIXELS = 80_000_000  # of all pieces: while a sheet is made they are in the memory, with 4 bytes each
 MOST_ON_A_SHEET = 40_000_000  # pixels; the picture is read back, and Pillow is told to read no larger ones
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 SIDES = (512, 1024, 2048, 4096, 8192)  # that a sheet may have at most
 MOST_PADDING = 64
+WHOLE = frozenset({"babylon"})  # engines that know nothing of what was cut away
 
 
 @dataclass(frozen=True, slots=True)

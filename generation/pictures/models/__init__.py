@@ -1,7 +1,7 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
 Each module uses only those before it: references, patterns, engine_prompts, style_counts, search_tables, search_facts,
-search_index, trash_entries, generated_images, generation_tasks.
+search_index, trash_entries, generated_images, task_styles, generation_tasks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from generation.pictures.models.generation_tasks import (
     MOST_STYLES,
     GenerationTask,
     Slot,
-    TaskStyle,
 )
 from generation.pictures.models.patterns import Pattern
 from generation.pictures.models.references import Reference
@@ -34,6 +33,7 @@ from generation.pictures.models.search_tables import (
     SearchWord,
 )
 from generation.pictures.models.style_counts import PictureCount, StyleCount
+from generation.pictures.models.task_styles import TaskStyle
 from generation.pictures.models.trash_entries import TrashCount, TrashEntry
 
 __all__ = [

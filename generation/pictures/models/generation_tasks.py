@@ -1,4 +1,4 @@
-"""What somebody ordered: one press of Generate, and the styles of its mix."""
+"""What somebody ordered: one press of Generate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -24,11 +23,11 @@ from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.models.generated_images import GeneratedImage
 from generation.pictures.models.patterns import Pattern
 from generation.pictures.models.references import Reference
+from generation.pictures.models.task_styles import TaskStyle
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import Shape, shape_name, size_text, smaller
 from generation.recipes import registry
 from generation.recipes.recipe import OWN, Recipe
-from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import StyleVersion
 from stylestudio.database.prepared import OftenUsed, Prepared
 from stylestudio.jobs.kinds import Job, JobQuerySet, Status
@@ -274,6 +273,17 @@ class GenerationTask(OftenUsed, Job):
         facts: Mapping[str, Any] = self.snapshot.get("derived") or {}
         return facts
 
+    @property
+    def first(self) -> GenerationTask:
+        """The task whose picture this one's was made of, step by step, as far as those are there; itself if of none."""
+        task = self
+        while source := task.derived.get("source"):
+            found = GeneratedImage.everything.filter(pk=source).select_related("task").first()
+            if found is None:
+                break
+            task = found.task
+        return task
+
     def complete_if_whole(self) -> bool:
         """Complete the task if its last picture is stored. Of several callers exactly one gets True."""
         if len(_pictures.rows(self.pk)) < self.count:
@@ -477,26 +487,3 @@ class GenerationTask(OftenUsed, Job):
 
 
 _pictures = Prepared(lambda task: GeneratedImage.everything.filter(task=task).order_by().values_list("pk"))
-
-
-class TaskStyle(models.Model):
-    """A style in a task's mix, with its weight and the trigger phrases used."""
-
-    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix", db_index=False)
-    version = models.ForeignKey(StyleVersion, on_delete=models.PROTECT, related_name="uses")
-    position = models.PositiveSmallIntegerField()
-    weight = models.FloatField(validators=[MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)])
-    triggers = models.JSONField(default=list)
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(fields=["task", "position"], name="taskstyle_position_once"),
-            models.UniqueConstraint(fields=["task", "version"], name="taskstyle_version_once"),
-            models.CheckConstraint(
-                condition=Q(weight__gte=LEAST_STRENGTH, weight__lte=MOST_STRENGTH), name="taskstyle_weight_range"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.version} {self.weight:.2f}"

@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from PIL import Image
 
 from generation.atlases import atlas_jobs, words
+from generation.atlases import making as sheet_making
 from generation.atlases.models import AtlasJob
 from generation.derivations.sheets import making
 from generation.derivations.sheets.pieces import NoSheet
@@ -222,13 +223,13 @@ def test_a_sheet_that_failed_or_was_cancelled_is_made_once_more(store: Store, ad
 
 def test_a_cancelled_worker_leaves_no_file(store: Store, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     ask(ada, store(icon()))
-    real = atlas_jobs._zipped
+    real = sheet_making._zipped
 
     def cancelled(sheet: making.Sheet) -> bytes:
         AtlasJob.objects.get().cancel()
         return real(sheet)
 
-    monkeypatch.setattr(atlas_jobs, "_zipped", cancelled)
+    monkeypatch.setattr(sheet_making, "_zipped", cancelled)
     atlas_jobs.life.work()
     job = AtlasJob.objects.get()
     assert job.status == Status.CANCELLED and not job.file

@@ -21,6 +21,7 @@ from generation.engines.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference
+from generation.pictures import snapshots
 from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask, Reference, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
@@ -92,7 +93,7 @@ def test_the_final_prompt_is_what_will_be_sent(ada: User) -> None:
 def test_the_snapshot_is_canonical_and_its_hash_is_its_own(ada: User) -> None:
     task = orders.place(Order(prompt="été, 雪", seed=4, mix=(ingredient("Ink", "墨"),)), ada)
     task.refresh_from_db()
-    text = orders.canonical(task.snapshot)
+    text = snapshots.as_json(task.snapshot)
     assert json.loads(text) == task.snapshot
     assert "雪" in text and ": " not in text
     assert task.snapshot_sha256 == hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,7 @@ from django.utils import timezone
 from generation.engines.models import Engine
 from generation.ordering import orders, references
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures import graphs
+from generation.pictures import graphs, snapshots
 from generation.pictures.models import EnginePrompt, GenerationTask, Pattern, patterns
 from generation.pictures.upkeep import sharing
 from styles.models import Style
@@ -89,14 +89,14 @@ def test_equal_orders_share_all_but_what_is_their_own(ada: User) -> None:
     assert first.pattern_id == other.pattern_id
     seen = GenerationTask.objects.get(pk=other.pk)
     assert json.dumps(seen.snapshot) == json.dumps(other.snapshot)
-    assert orders.digest(seen.snapshot) == seen.snapshot_sha256
+    assert snapshots.digest(seen.snapshot) == seen.snapshot_sha256
     assert str(seen.own_values).count("two wolves in the rain") == 1  # it is the final prompt as well
 
 
 def test_a_snapshot_stays_what_it_was_when_columns_change(ada: User) -> None:
     task = place(ada)
     GenerationTask.objects.filter(pk=task.pk).update(prompt="x", final_prompt="x", seeds=[1, 1], steps=9)
-    assert orders.digest(GenerationTask.objects.get(pk=task.pk).snapshot) == task.snapshot_sha256
+    assert snapshots.digest(GenerationTask.objects.get(pk=task.pk).snapshot) == task.snapshot_sha256
 
 
 def test_what_is_missing_is_said(ada: User) -> None:

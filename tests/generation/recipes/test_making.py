@@ -227,7 +227,7 @@ def test_a_snapshot_of_an_earlier_studio_is_made_retried_and_varied(engine: Engi
     task = GenerationTask.objects.create(
         owner=ada, prompt="a red house", final_prompt="a red house, ink wash", negative="fog", width=64, height=64,
         count=2, seeds=[7, 8], checkpoint=SCHEMA_1["checkpoint"], lightning=SCHEMA_1["lightning"],
-        own_values=SCHEMA_1, snapshot_sha256=orders.digest(SCHEMA_1),
+        own_values=SCHEMA_1, snapshot_sha256=snapshots.digest(SCHEMA_1),
     )  # fmt: skip
     done = made(task)
     assert (done.status, done.recipe, done.snapshot) == (Status.COMPLETED, registry.DEFAULT, SCHEMA_1), done.error
@@ -260,7 +260,7 @@ def test_a_snapshot_of_schema_2_is_made_by_the_version_of_its_recipe_that_was_ke
     task = GenerationTask.objects.create(
         owner=ada, prompt="a red house", final_prompt="a red house", negative="fog", width=64, height=64, count=2,
         seeds=[7, 8], steps=28, cfg=6.0, sampler="dpmpp_2m", scheduler="karras", recipe="sdxl",
-        checkpoint=kept["files"]["checkpoint"], lightning="", own_values=kept, snapshot_sha256=orders.digest(kept),
+        checkpoint=kept["files"]["checkpoint"], lightning="", own_values=kept, snapshot_sha256=snapshots.digest(kept),
     )  # fmt: skip
     done = made(task)
     assert (done.status, done.snapshot, done.more_fields) == (Status.COMPLETED, kept, [("Clip skip", 4)]), done.error
