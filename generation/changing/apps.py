@@ -15,6 +15,7 @@ class ChangingConfig(rooms.Room):
     verbose_name = _("Changed pictures")
     picture_actions = ("generation.changing.actions:CUT_OUT", "generation.changing.actions:SCALE_UP")
     picture_sections = ("generation.changing.views:section",)
+    made_sections = ("generation.changing.views:under_way",)
     picture_finishers = ("generation.changing.laying:finished", "generation.changing.seamless:finished")
     picture_uses = ("generation.changing.wanting:uses",)
     sweeps = ("generation.changing.placing:sweep",)

@@ -28,20 +28,26 @@ order_seamless = Named("generation.changing.seamless:make")  # with which numpy 
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
-    """Buttons, what engines lack for them, what is under way, and a cut-out on four grounds."""
-    still = PictureChange.objects.visible_to(request.user).open().filter(source=picture).select_related("task")
+    """Buttons, what engines lack for them, and a cut-out on four grounds."""
     lacks = {recipe_lacks.trouble(recipe) for recipe in registry.changers().values()} - {""}
-    own = Derivation.objects.visible_to(request.user).filter(picture=picture).first()
+    made = Derivation.objects.visible_to(request.user).filter(picture=picture)
+    own = made.first() if picture.task.derived else None
     context: dict[str, Any] = {
         "seams": own.measures if own and "seam_before" in own.measures else None,
         "picture": picture,
         "cut_out": CUT_OUT,
         "scale_up": SCALE_UP,
         "factors": [(value, title) for value, title in FACTORS if _fits(picture, int(value))],
-        "still": [(registry.changers()[each.recipe].title, each.task) for each in still],
         "lacks": sorted(lacks),
     }
     return render_to_string("generation/changing/_section.html", context, request)
+
+
+def under_way(request: StudioRequest, picture: GeneratedImage) -> str:
+    """What is still being made of it."""
+    wanted = PictureChange.objects.visible_to(request.user).open().filter(source=picture).select_related("task")
+    still = [(registry.changers()[each.recipe].title, each.task) for each in wanted]
+    return render_to_string("generation/changing/_under_way.html", {"still": still}, request)
 
 
 @require_POST

@@ -11,4 +11,3 @@ class ControlsConfig(rooms.Room):
     name = "generation.controls"
     label = "controls"
     picture_sections = ("generation.controls.pages:section",)
-    picture_uses = ("generation.controls.models:uses",)

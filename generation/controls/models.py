@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db import models
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.controls.facts import USUAL, ControlFacts, Fit, control_of, fit_of
@@ -81,8 +79,7 @@ def given_to(task: GenerationTask) -> Given:
     return Given(control, fit_of(task.snapshot), fit.get("sent", ""), {row.role: row.picture for row in rows})
 
 
-def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple[int, str]]:
-    """Which of these pictures hold the form of waiting or running jobs, with a sentence for each."""
+def sources_in_use(pictures: Sequence[int]) -> models.QuerySet[Any, Any]:
+    """The keys of these pictures that hold the form of waiting or running jobs, as a question."""
     active = GivenPicture.objects.filter(task__status__in=(Status.QUEUED, Status.RUNNING), role=SOURCE).order_by()
-    for picture in sorted(set(active.filter(picture__picture__in=pictures).values_list("picture__picture", flat=True))):
-        yield picture, _("Holds the form of a job that is not finished")
+    return active.filter(picture__picture__in=pictures).values_list("picture__picture")

@@ -18,6 +18,7 @@ from generation.derivations.actions import FINISH
 from generation.derivations.forms import FinishForm, PresetForm
 from generation.derivations.models import Derivation, ExportPreset
 from generation.pictures.models import GeneratedImage
+from stylestudio.host import rooms
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, require_curator, visible
 
@@ -57,6 +58,7 @@ def _about(request: StudioRequest, picture: GeneratedImage) -> dict[str, Any]:
         "remarks": [words.REMARKS[code] for code in own.remarks if code in words.REMARKS] if own else (),
         "form": FinishForm(user=request.user, usual=kinds.preset_of(picture.task)),
         "work": FINISH.name,
+        "under_way": [section(request, picture) for section in rooms.contributed("made_sections")],
     }
 
 

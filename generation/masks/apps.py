@@ -10,4 +10,3 @@ class MasksConfig(rooms.Room):
 
     name = "generation.masks"
     label = "masks"
-    picture_uses = ("generation.masks.models:uses",)

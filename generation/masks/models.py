@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
@@ -125,8 +125,7 @@ def read(mask: Mask) -> bytes:
         return bytes(handle.read())
 
 
-def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple[int, str]]:
-    """Which of these pictures waiting or running jobs edit, with a sentence for each."""
+def sources_in_use(pictures: Sequence[int]) -> models.QuerySet[Any, Any]:
+    """The keys of these pictures that waiting or running jobs edit, as a question."""
     active = Edit.objects.filter(source__in=pictures, task__status__in=(Status.QUEUED, Status.RUNNING)).order_by()
-    for picture in sorted(set(active.values_list("source", flat=True))):
-        yield picture, _("Is edited by a job that is not finished")
+    return active.values_list("source")

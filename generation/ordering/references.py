@@ -9,8 +9,11 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, transaction
+from django.db.models import Value
 from django.utils.translation import gettext as _
 
+from generation.controls import models as controls
+from generation.masks import models as masks
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from stylestudio.images import decoding
 from stylestudio.media import identity
@@ -64,10 +67,17 @@ def shown(reference: Reference | None, user: User) -> dict[str, Any]:
 
 
 def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple[int, str]]:
-    """Which of these pictures waiting or running jobs start from, with a sentence for each."""
+    """What waiting or running jobs do with these pictures, with a sentence for each. One question for all."""
     active = GenerationTask.everything.active().filter(reference__picture__in=pictures).order_by()
-    for picture in sorted(set(active.values_list("reference__picture", flat=True))):
-        yield picture, _("Reference of a job that is not finished")
+    asked = {
+        _("Reference of a job that is not finished"): active.values_list("reference__picture"),
+        _("Holds the form of a job that is not finished"): controls.sources_in_use(pictures),
+        _("Is edited by a job that is not finished"): masks.sources_in_use(pictures),
+    }
+    first, *others = (rows.annotate(does=Value(number)) for number, rows in enumerate(asked.values()))
+    sentences = list(asked)
+    for picture, number in sorted(first.union(*others)):
+        yield picture, sentences[number]
 
 
 def keep(clean: decoding.Reference, user: User) -> Reference:

@@ -99,13 +99,13 @@ WORKSHOPS = {
 }
 FOR_EVERYBODY = {
     "generation.changing.seamless.finished": "a worker stores what an engine made of it",
-    "generation.pictures.models.generation_tasks.first": "takes settings from what a job was made of, and shows no picture",
+    "generation.pictures.models.generation_tasks.first": "takes settings from what a job was made of, shows no picture",
     "generation.atlases.ordering.shelf_on_disk": "sums of everybody's files name none",
     "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",
     "generation.derivations.wall_filters.pictures": "the wall asks of each picture whether the person sees it",
     "generation.controls.models.given_to": "is given a job that its caller may read",
-    "generation.controls.models.uses": "says of pictures that they are in use, and names no job",
+    "generation.controls.models.sources_in_use": "says of pictures that they are in use, and names no job",
     "generation.gallery.bar._known": "asks for versions of a style that the person may see",
     "generation.gallery.counting._by_style": "counts in pictures that the person may see",
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.test import Client
 from PIL import Image, ImageDraw
 
-from generation.controls.models import GivenPicture, uses
+from generation.controls.models import GivenPicture
 from generation.engines.models import Engine
 from generation.making import runner
 from generation.ordering import orders, references
@@ -22,6 +22,7 @@ from generation.ordering.forms import OrderForm
 from generation.ordering.management.commands import generate
 from generation.ordering.management.commands.generate import Command
 from generation.ordering.orders import Order
+from generation.ordering.references import uses
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, Reference
 from generation.selecting import sidecars
 from stylestudio.jobs.kinds import Status

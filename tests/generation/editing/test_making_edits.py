@@ -14,8 +14,9 @@ from generation.editing.preparing import Wish, prepare
 from generation.engines.models import Engine
 from generation.making import runner
 from generation.masks import pixels
-from generation.masks.models import Edit, Mask, uses
+from generation.masks.models import Edit, Mask
 from generation.ordering import orders
+from generation.ordering.references import uses
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.recipes import registry
 from stylestudio.images.decoding import BadPicture
