@@ -150,3 +150,19 @@ def test_makemessages_finds_nothing_that_the_catalog_lacks(chinese: list[Entry],
     extracted = {entry.asked for entry in entries(copy / CATALOG)}
     kept = {entry.asked for entry in chinese}
     assert (extracted - kept, kept - extracted) == (set(), set())
+
+
+def test_no_text_is_translated_within_an_f_string_where_it_would_not_be_collected() -> None:
+    within = [
+        f"{path.relative_to(ROOT)}:{each.lineno}"
+        for room in ("generation", "styles", "stylestudio", "training")
+        for path in (ROOT / room).rglob("*.py")
+        for string in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(string, ast.JoinedStr)
+        for each in ast.walk(string)
+        if isinstance(each, ast.Call)
+        and isinstance(each.func, ast.Name)
+        and each.func.id in {"_", "gettext", "ngettext"}
+        if any(isinstance(argument, ast.Constant) for argument in each.args)
+    ]
+    assert within == []

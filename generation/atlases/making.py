@@ -9,21 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.utils import timezone
-from PIL import Image
 
 from generation.atlases import words
 from generation.atlases.models import AtlasJob
 from generation.derivations import sources
-from generation.derivations.making import THREADS, require_room
+from generation.derivations.making import THREADS
 from generation.derivations.sheets.making import Sheet, make
 from generation.derivations.sheets.pieces import Frame, NoSheet
 from generation.pictures.models import GeneratedImage
 from generation.selecting.selection import visible_of
+from stylestudio.images import decoding
 from stylestudio.images.decoding import BadPicture
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
 from stylestudio.processes import worker_jobs
-from stylestudio.processes.worker_jobs import Failed, Run
+from stylestudio.processes.worker_jobs import Failed, Run, require_room
 
 CHUNK = 500  # pictures that are looked up together
 SHOWN_SIDE = 1024  # of the small picture
@@ -79,7 +79,7 @@ def _frame(picture: GeneratedImage, name: str) -> Frame:
 
 def _put(job: AtlasJob, sheet: Sheet) -> None:
     """Store the files, and name them in the row. Raises Stopped if the job no longer runs."""
-    data, picture = _zipped(sheet), _small(next(iter(sheet.files.values())))
+    data, picture = _zipped(sheet), decoding.thumbnail(next(iter(sheet.files.values())), SHOWN_SIDE)
     folder, name = f"outputs/atlases/{timezone.now():%Y/%m}", identity.new_names()
     report = {**job.report, "frames": sheet.frames, "sheets": sheet.pages, "empty": round(sheet.empty, 4)}
     stored: dict[str, Any] = {"size": len(data) + len(picture)}
@@ -97,14 +97,4 @@ def _zipped(sheet: Sheet) -> bytes:
             is_picture = name.endswith(".png")
             how = zipfile.ZIP_STORED if is_picture else zipfile.ZIP_DEFLATED
             archive.writestr(zipfile.ZipInfo(name, _MOMENT), data, how)
-    return out.getvalue()
-
-
-def _small(data: bytes) -> bytes:
-    """The first sheet, to be looked at."""
-    with Image.open(io.BytesIO(data)) as opened:
-        image = opened.convert("RGBA")
-    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    out = io.BytesIO()
-    image.save(out, "WEBP", quality=85)
     return out.getvalue()

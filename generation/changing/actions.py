@@ -52,7 +52,8 @@ def _about(user: User, selection: Selection) -> str:
     if number > MOST:
         return _("This can be done with at most %(most)s pictures at a time. Select fewer.") % {"most": f"{MOST:,}"}
     said = ngettext("%(number)s picture.", "%(number)s pictures.", number) % {"number": f"{number:,}"}
-    return f"{said} {_('An engine makes them when it is free; the originals stay.')}"
+    stay = _("An engine makes them when it is free; the originals stay.")  # texts within f-strings are not collected
+    return f"{said} {stay}"
 
 
 def _action(name: str, **words: Any) -> Action:

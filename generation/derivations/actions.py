@@ -30,7 +30,8 @@ def _about(user: User, selection: Selection) -> str:
     needs = " · ".join(
         f"{preset.title}: {byte_size(round(size * preset.area))}" for preset in list(presets.known(user))[:MOST_TOLD]
     )
-    return f"{said} {_('Disk needed, about:')} {needs}"
+    needed = _("Disk needed, about:")
+    return f"{said} {needed} {needs}"
 
 
 def _too_many(most: int) -> str:

@@ -8,17 +8,14 @@ Nobody has two of the same: what is there already is left, and what is in the tr
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
 from generation.derivations import finishing, rows
@@ -32,8 +29,7 @@ from stylestudio.images.decoding import BadPicture
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
 from stylestudio.people.access import is_curator
-from stylestudio.processes.worker_jobs import Failed
-from stylestudio.uploads.purposes import RESERVE
+from stylestudio.processes.worker_jobs import require_room
 
 THREADS = min(4, os.cpu_count() or 1)  # Pillow and numpy let each other work
 
@@ -123,12 +119,3 @@ def undo(user: User, changed: Mapping[str, Any]) -> int:
     mine = GeneratedImage.everything.visible_to(user).filter(pk__in=changed["pictures"])
     found = mine if is_curator(user) else mine.filter(task__owner=user.pk)
     return len(GeneratedImage.everything.discard(list(found.order_by().values_list("pk", flat=True))))
-
-
-def require_room(size: int) -> None:
-    """Raise Failed if the disk has no room for as much again."""
-    if isinstance(default_storage, FileSystemStorage):
-        place = Path(default_storage.path(""))
-        place.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(place).free < size + RESERVE:
-            raise Failed("no_room")

@@ -12,7 +12,6 @@ A file is known by its sha256: among the pictures that are here, outside the tra
 from __future__ import annotations
 
 import bisect
-import shutil
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
@@ -36,8 +35,7 @@ from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
 from stylestudio.picture_settings import graphs, reading
 from stylestudio.picture_settings.settings import PictureSettings
-from stylestudio.processes.worker_jobs import Failed
-from stylestudio.uploads.purposes import RESERVE
+from stylestudio.processes.worker_jobs import Failed, require_room
 
 THREADS = 4  # which also wait for the disk
 BATCH = 100
@@ -116,7 +114,8 @@ def take(source: Source, job: TakeOver, step: Callable[..., None]) -> Tally:
         for path, reason in source.refused:
             tally.refuse(path, reason)
     total = len(source.files)
-    require_room(sum(file.size for file in source.files[job.done :]))
+    size = sum(file.size for file in source.files[job.done :])
+    require_room(size + size // 10)  # with thumbnails
     step(job.done, total, now=True, **tally.report)
     known = Known()
     for batch in _batches(_looked_at(source.files[job.done :], known)):
@@ -138,15 +137,6 @@ def take(source: Source, job: TakeOver, step: Callable[..., None]) -> Tally:
                 throw_away(each.name)
             raise
     return tally
-
-
-def require_room(size: int) -> None:
-    """Raise Failed if the disk has no room for so many bytes more, thumbnails included."""
-    if isinstance(default_storage, FileSystemStorage):
-        place = Path(default_storage.path(""))
-        place.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(place).free < size + size // 10 + RESERVE:
-            raise Failed("no_room")
 
 
 def count_known(source: Source) -> Tally:

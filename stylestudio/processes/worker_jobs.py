@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
@@ -16,6 +19,7 @@ from stylestudio.jobs.kinds import LEASE, JobQuerySet, Status
 from stylestudio.jobs.worker_job import WorkerJob
 from stylestudio.live import publisher
 from stylestudio.processes import workers
+from stylestudio.uploads.purposes import RESERVE
 
 log = logging.getLogger(__name__)
 
@@ -219,3 +223,12 @@ def advance(job: WorkerJob, *, is_further: bool, **fields: Any) -> None:
     attempts = {"attempts": 1} if is_further and job.attempts else {}
     if not job.advance(progress=percent, **fields, **attempts):
         raise Stopped
+
+
+def require_room(size: int) -> None:
+    """Raise Failed if the disk of the media has no room for so many bytes more."""
+    if isinstance(default_storage, FileSystemStorage):
+        place = Path(default_storage.path(""))
+        place.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(place).free < size + RESERVE:
+            raise Failed("no_room")

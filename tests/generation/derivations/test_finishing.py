@@ -28,7 +28,7 @@ from generation.selecting import bulk_jobs, orders, sidecars
 from generation.selecting.models import PictureJob, Slice
 from stylestudio.jobs.kinds import Status
 from stylestudio.people.visibility import Visibility
-from stylestudio.processes import workers
+from stylestudio.processes import worker_jobs, workers
 from tests.generation.browsing import HTMX
 from tests.generation.derivations.conftest import Finish, Store, icon, stored
 from tests.pages import page
@@ -264,7 +264,7 @@ def test_a_disk_without_room_ends_the_job_in_words_before_anything_is_made(
     store: Store, finish: Finish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = store()
-    monkeypatch.setattr(making, "RESERVE", 2**60)
+    monkeypatch.setattr(worker_jobs, "RESERVE", 2**60)
     job = finish(source)
     assert job.status == Status.FAILED and "not enough room" in job.explanation and not Derivation.objects.exists()
     assert job.can_go_on

@@ -30,6 +30,7 @@ from generation.takeover import files, removing, rows, takeover_jobs, taking, ta
 from generation.takeover.models import TakenPicture, TakeOver
 from stylestudio.jobs.kinds import Status
 from stylestudio.picture_settings import reading
+from stylestudio.processes import worker_jobs
 from stylestudio.uploads import purposes
 from tests.picture_settings import files as made
 from tests.picture_settings.files import photo, png
@@ -218,7 +219,7 @@ def test_a_batch_is_stored_as_a_whole_or_not_at_all(
 
 
 def test_without_room_nothing_is_taken(ada: User, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taking, "RESERVE", 2**62)
+    monkeypatch.setattr(worker_jobs, "RESERVE", 2**62)
     job = taken(ada, folder)
     assert job.status == Status.FAILED and "not enough room" in job.explanation
     assert not GeneratedImage.objects.exists()

@@ -116,7 +116,8 @@ def restore(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     kept = snapshots.restore(found, request.user)
     said = _("The dataset is what it was in version %d.") % found.number
     if kept:
-        said = f"{said} {_('What it was just now is version %d.') % kept.number}"
+        now = _("What it was just now is version %d.") % kept.number
+        said = f"{said} {now}"
     messages.success(request, said)
     return redirect(dataset)
 
