@@ -28,7 +28,7 @@ order_seamless = Named("generation.changing.seamless:make")  # with which numpy 
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
-    """Buttons, what engines lack for them, and a cut-out on four grounds."""
+    """Buttons, and what engines lack for them."""
     lacks = {recipe_lacks.trouble(recipe) for recipe in registry.changers().values()} - {""}
     made = Derivation.objects.visible_to(request.user).filter(picture=picture)
     own = made.first() if picture.task.derived else None
