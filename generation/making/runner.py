@@ -53,7 +53,7 @@ if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to en
 
 log = logging.getLogger(__name__)
 
-SECONDS_OF_SILENCE = 0.1  # the engine's silence after which deferred writes are done
+SECONDS_BETWEEN_LOOKS = 0.1  # while the engine says nothing that has to be acted on at once
 SECONDS_BETWEEN_CANCEL_LOOKS = 0.25  # seconds between checks whether the task was cancelled
 SOON = 0.1  # seconds that a picture is in the making before its task is reported as running
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
@@ -152,8 +152,9 @@ class _Making:
     begin_at: float = math.inf
     begun: bool = False
     making: bool = False
-    unwritten: tuple[int, int] | None = None
+    heard: tuple[int, int] | None = None  # the last step that the engine told, and how many there are
     told: tuple[int, int] | None = None  # the last step written
+    preview: events.Preview | None = None  # the last one that the engine sent
     stored: bool = False
     fetches: Fetches = field(default_factory=dict)  # those that nobody has asked for yet
 
@@ -185,9 +186,9 @@ class _Making:
             patience=SECONDS_WITHOUT_CONNECTION,
             extra_data={"preview_method": "auto"},
         )
-        stream = _fetching_at_once(client, events_of_prompt, self.fetches)
+        stream = self._to_act_on(client, events_of_prompt)
         try:
-            return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_OF_SILENCE)))
+            return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_BETWEEN_LOOKS)))
         finally:
             if self.fetches:  # it was left, or stored by another attempt
                 with suppress(RuntimeError):  # the loop has stopped, and they with it
@@ -222,6 +223,33 @@ class _Making:
                     self._catch_up()
         return self.stored
 
+    async def _to_act_on(
+        self, client: ComfyClient, stream: AsyncGenerator[events.Event, None]
+    ) -> AsyncGenerator[events.Event, None]:
+        """Those events that the worker's thread has to act on, in the thread that hears them.
+
+        Steps and previews come many times in a second and are only noted: to wake the other thread takes longer than
+        what it does with them. As soon as a picture is named it is being fetched: the threads need a while to ask each
+        other.
+        """
+        is_named = False
+        async with aclosing(stream):
+            async for event in stream:
+                match event:
+                    case events.Progress(node=node, value=value, max=most):
+                        if node in self.samplers:
+                            self.heard = (value, most)
+                    case events.Preview():
+                        self.preview = event
+                    case events.Executed(images=[ref, *_others]):
+                        if not is_named:
+                            is_named = True
+                            self.fetches[ref] = asyncio.create_task(client.fetch(ref))
+                            self.fetches[ref].add_done_callback(lambda fetch: fetch.cancelled() or fetch.exception())
+                        yield event
+                    case events.Posted() | events.Started() | events.Completed():
+                        yield event
+
     def _wanted(self) -> bool:
         return GenerationTask.everything.active().filter(pk=self.task.pk).exists()
 
@@ -232,11 +260,7 @@ class _Making:
             case events.Started() if self.prompt.started_at is None:
                 self.prompt.started_at = timezone.now()
                 self.begin_at = time.monotonic() + SOON
-            case events.Progress(node=node, value=value, max=most) if node in self.samplers:
-                self._progress(value, most)
-            case events.Preview(mime=mime, data=data):
-                self._preview(mime, data)
-            case events.Executed(images=found) if found:
+            case events.Executed(images=found):
                 self._store(found[0])
             case events.Completed(outputs=outputs):
                 self._finish(outputs)
@@ -257,28 +281,26 @@ class _Making:
             publisher.changed(self.task)
 
     def _catch_up(self) -> None:
-        """The engine is silent for a moment: do the deferred writes."""
-        if not self.begun and time.monotonic() > self.begin_at:
+        """Write and show what came meanwhile, steps and previews at most four times a second each.
+
+        A picture that is made faster than that shows none: writing them would take longer than making it. A step that
+        an engine tells twice is written once.
+        """
+        now = time.monotonic()
+        if not self.begun and now > self.begin_at:
             self._begin()
         if self.prompt.posted_at and self.prompt.state == EnginePrompt.State.CLAIMED:
             self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at)
-        if self.begun and self.unwritten:
-            self._write_progress(*self.unwritten)
-
-    def _progress(self, step: int, steps: int) -> None:
-        """Write and show step `step` of `steps`, at most four times a second; deferred ones follow in a silence.
-
-        A picture that is made faster than that shows no steps: writing them would take longer than making it. A step
-        that an engine reports twice is written once.
-        """
-        if (step, steps) == self.told:
+        if not self.begun:
             return
-        self.unwritten = (step, steps)
-        if self.begun and time.monotonic() - self.written >= PROGRESS_EVERY:
-            self._write_progress(step, steps)
+        if (heard := self.heard) and heard != self.told and now - self.written >= PROGRESS_EVERY:
+            self._write_progress(*heard)
+        if (preview := self.preview) and now - self.previewed >= publisher.INTERVAL:
+            self.preview, self.previewed = None, now
+            self._show(preview)
 
     def _write_progress(self, step: int, steps: int) -> None:
-        first, self.making, self.written, self.unwritten = not self.making, True, time.monotonic(), None
+        first, self.making, self.written = not self.making, True, time.monotonic()
         self.told = (step, steps)
         self._write_prompt(progress=round(SAMPLED * step / max(1, steps)))
         if self.task.advance(progress=storing.overall(self.task), step=step, making=self.prompt.index):
@@ -287,12 +309,8 @@ class _Making:
             else:
                 publisher.progressed(self.task, "generation/making/_job_moved.html")
 
-    def _preview(self, mime: str, data: bytes) -> None:
-        now = time.monotonic()
-        if not self.begun or now - self.previewed < publisher.INTERVAL:
-            return
-        self.previewed = now
-        if small := small_preview(data):
+    def _show(self, preview: events.Preview) -> None:
+        if small := small_preview(preview.data):
             publisher.previewed(self.task, "generation/making/_preview.html", "image/webp", small)
 
     def _finish(self, outputs: Mapping[str, tuple[events.ImageRef, ...]]) -> None:
@@ -342,7 +360,9 @@ class _Making:
         """The bytes of a file on the engine, or nothing if it is left meanwhile."""
         client = roster.pool.client(self.prompt.engine)
         looked = time.monotonic()
-        with closing(roster.pool.loop.iterate(_fetching(client, ref, self.fetches), poll=SECONDS_OF_SILENCE)) as ticks:
+        with closing(
+            roster.pool.loop.iterate(_fetching(client, ref, self.fetches), poll=SECONDS_BETWEEN_LOOKS)
+        ) as ticks:
             for data in ticks:
                 if data is not None:
                     yield data
@@ -410,20 +430,6 @@ class _Making:
         EnginePrompt.objects.live().filter(pk=self.prompt.pk).update(**fields)
         for name, value in fields.items():
             setattr(self.prompt, name, value)
-
-
-async def _fetching_at_once(
-    client: ComfyClient, stream: AsyncGenerator[events.Event, None], fetches: Fetches
-) -> AsyncGenerator[events.Event, None]:
-    """The events. As soon as one names a picture, it is being fetched: two threads need a while to ask each other."""
-    is_named = False
-    async with aclosing(stream):
-        async for event in stream:
-            if isinstance(event, events.Executed) and event.images and not is_named:
-                is_named, ref = True, event.images[0]
-                fetches[ref] = asyncio.create_task(client.fetch(ref))
-                fetches[ref].add_done_callback(lambda fetch: fetch.cancelled() or fetch.exception())
-            yield event
 
 
 async def _drop(fetches: Fetches) -> None:

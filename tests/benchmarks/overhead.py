@@ -5,8 +5,8 @@
 Measured from placing the order to the original being stored and its row committed (the thumbnail follows later), and
 for the bare client from building the request to having the picture's bytes. `--servers`: also a studio on PostgreSQL
 and Redis, one on S3 besides, and a bare PUT of the same bytes there; it needs STYLESTUDIO_SCALE_PYTHON, like
-`tests/scale`. `--recipes`: also each recipe that comes with the studio, by turns, as ratios to the default one. Prints
-one JSON object.
+`tests/scale`. `--recipes`: also what is added to each recipe that makes pictures of a prompt, as a ratio to what is
+added to the default one. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -198,17 +198,34 @@ def measure(studios: dict[str, Studio], sizes: list[int], runs: int) -> dict[str
 
 
 def by_recipe(studio: Studio, size: int, runs: int) -> dict[str, Any]:
-    """Each recipe that comes with the studio by turns, the default one first, with the ratio to that one."""
-    found = sorted(path.parent.name for path in (ROOT / "generation/recipes/shipped").glob("*/recipe.json"))
-    took: dict[str, list[float]] = {name: [] for name in sorted(found, key=lambda name: name != DEFAULT)}
+    """Each recipe that makes pictures of a prompt by turns with a bare client that runs its graph, the default one
+    first; `times` is what the studio adds to it, as a ratio to what it adds to that one.
+    """
+    found = (path.parent for path in (ROOT / "generation/recipes/shipped").glob("*/text.json"))
+    names = sorted((path.name for path in found if is_asked_for(path)), key=lambda name: (name != DEFAULT, name))
+    took: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in names}
+    bare = Bare(studio.engine)
     for number in range(WARM_UPS + runs):
-        for place, (name, each) in enumerate(took.items()):
-            seconds = studio.ask(f"{size} {10**6 + 100 * number + place} {name}")[0]
+        for place, (name, (ours, alone)) in enumerate(took.items()):
+            seconds, graph, _stored = studio.ask(f"{size} {10**6 + 200 * number + 2 * place} {name}")
+            time.sleep(PAUSE)
+            least = bare.seconds(other(graph))
             time.sleep(PAUSE)
             if number >= WARM_UPS:
-                each.append(seconds * 1000)
-    alone = median(next(iter(took.values())))
-    return {name: {**figures(each), "times": round(median(each) / alone, 3)} for name, each in took.items()}
+                ours.append(seconds * 1000)
+                alone.append(least * 1000)
+    bare.close()
+    added = {name: median(ours) - median(alone) for name, (ours, alone) in took.items()}
+    return {
+        name: {**figures(ours), "bare_ms": round(median(alone), 1), "added_ms": round(added[name], 1)}
+        | {"times": round(added[name] / added[DEFAULT], 3)}
+        for name, (ours, alone) in took.items()
+    }
+
+
+def is_asked_for(recipe: Path) -> bool:
+    """Whether it makes pictures, and not texts."""
+    return "picture" in json.loads((recipe / "recipe.json").read_text("utf-8"))["outputs"]
 
 
 def figures(milliseconds: list[float]) -> dict[str, float]:
@@ -219,8 +236,8 @@ def figures(milliseconds: list[float]) -> dict[str, float]:
 def other(graph: dict[str, Any]) -> dict[str, Any]:
     """The same graph with another seed and file name."""
     for node in graph.values():
-        if "seed" in node["inputs"]:
-            node["inputs"]["seed"] += 1
+        for seed in {"seed", "noise_seed"} & node["inputs"].keys():
+            node["inputs"][seed] += 1
         if "filename_prefix" in node["inputs"]:
             node["inputs"]["filename_prefix"] = f"bare/{uuid.uuid4().hex}"
     return graph
