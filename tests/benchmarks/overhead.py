@@ -39,7 +39,10 @@ OF_STUDIOS = ("STYLESTUDIO_", "COMFYUI_", "DATABASE_URL", "REDIS_URL", "S3_")
 
 
 class Bare:
-    """The least a program can do: one session, one socket, POST, wait for `executed`, GET."""
+    """The least a program can do: one session, one socket, POST, wait for `executed`, GET.
+
+    It asks for the previews that the studio asks for: making them is the engine's work.
+    """
 
     def __init__(self, engine: str) -> None:
         self.engine, self.id = engine, uuid.uuid4().hex
@@ -64,6 +67,7 @@ class Bare:
     async def _make(self, graph: dict[str, Any]) -> bytes:
         prompt_id = str(uuid.uuid4())
         body = {"prompt": graph, "prompt_id": prompt_id, "client_id": self.id}
+        body["extra_data"] = {"preview_method": "auto"}
         await (await self.session.post(f"{self.engine}/prompt", json=body)).read()
         async for message in self.socket:
             if message.type != aiohttp.WSMsgType.TEXT:
