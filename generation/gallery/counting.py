@@ -21,6 +21,7 @@ from generation.gallery import narrowing
 from generation.gallery.query import Found
 from generation.pictures.models import PictureCount, SearchEntry, SearchKind, StyleCount, TaskStyle
 from styles.models import StyleVersion
+from stylestudio.database.keys import among
 
 MOST = 10_000
 LONGEST = 0.5  # seconds after which counting is given up
@@ -79,7 +80,7 @@ def _grouped(keys: Sequence[int]) -> dict[str, dict[int, int]]:
     """By each fact, from one question for all that occurs together."""
     found: dict[str, Counter[int]] = {fact: Counter() for fact in ("owner", "preset", *_OF_A_KIND)}
     kinds = {kind.pk: kind for kind in SearchKind.objects.all()}
-    rows = SearchEntry.objects.filter(picture__in=keys).order_by().values_list("owner", "preset", "kind")
+    rows = SearchEntry.objects.filter(picture__in=among(keys)).order_by().values_list("owner", "preset", "kind")
     for owner, preset, key, number in rows.annotate(number=Count("pk")):
         kind = kinds[key]
         facts = {"owner": owner, "preset": preset, **{name: getattr(kind, name) for name in _OF_A_KIND}}
@@ -90,7 +91,7 @@ def _grouped(keys: Sequence[int]) -> dict[str, dict[int, int]]:
 
 
 def _by_style(keys: Sequence[int]) -> dict[int, int]:
-    mixes = TaskStyle.objects.filter(task__pictures__in=keys).order_by()
+    mixes = TaskStyle.objects.filter(task__pictures__in=among(keys)).order_by()
     # Looked up for each: given a join, SQLite begins with all versions and goes through all they were used for.
     style = StyleVersion.everything.filter(pk=OuterRef("version")).values("style")[:1]
     mixes = mixes.annotate(style=Subquery(style))

@@ -228,9 +228,11 @@ def _unsorted(wanted: Wanted) -> list[QuerySet[Any]]:
         return []
     if choice.is_small:
         return [_rows_of_few(choice.source, wanted)]
-    if choice.need is not None and choice.by_documents:
-        return _rows_of_documents(choice.need, choice.in_names, wanted)
-    return [_rows(choice.source, wanted)]
+    if choice.need is None or (choice.source.fact and not choice.by_documents):
+        return [_rows(choice.source, wanted)]
+    documents = choice.need.documents().values("pk")
+    named = _named(documents, wanted)
+    return [named] if choice.in_names else [_prompted(documents, wanted), named]
 
 
 def _needs(wanted: Wanted) -> list[tuple[Need, bool]]:
@@ -444,19 +446,11 @@ def _of_documents(
     return _once(heapq.merge(_recent_first(prompted, order, after, size), of_names, key=order.key))
 
 
-def _rows_of_documents(need: Need, in_names: bool, wanted: Wanted) -> list[QuerySet[Any]]:
-    """The rows of the pictures of those documents and names."""
-    documents = _documents(need, in_names, wanted)
-    names = [pk for pk, is_name in documents if is_name]
-    found = [_named(names, wanted)] if names else []
-    return found if in_names or not documents else [_prompted([pk for pk, _is_name in documents], wanted), *found]
-
-
-def _named(names: Sequence[int], wanted: Wanted) -> QuerySet[Any]:
+def _named(names: Sequence[int] | QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
     return _asked(SearchEntry.objects.filter(wanted.meanwhile, named__in=names), wanted)
 
 
-def _prompted(documents: Sequence[int], wanted: Wanted) -> QuerySet[Any]:
+def _prompted(documents: Sequence[int] | QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
     return _asked(SearchEntry.objects.filter(wanted.meanwhile, document__in=documents), wanted)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.keeping.models import MOST_STARS, Board, BoardPicture, Mark
+from stylestudio.database.keys import among
 from stylestudio.people.access import whole_numbers
 
 MOST_OFFERED = 100  # boards in the form; a search names the others
@@ -46,7 +47,7 @@ class _Favourites:
         return ()
 
     def facet(self, person: User, pictures: Sequence[int]) -> Mapping[str, int]:
-        return {"1": self.pictures(person, "1").filter(picture__in=pictures).count()}
+        return {"1": self.pictures(person, "1").filter(picture__in=among(pictures)).count()}
 
 
 class _Stars:
@@ -79,7 +80,7 @@ class _Stars:
         return [five, *((str(number), _("My stars: %(number)d or more") % {"number": number}) for number in fewer)]
 
     def facet(self, person: User, pictures: Sequence[int]) -> Mapping[str, int]:
-        rated = self.pictures(person, "1").filter(picture__in=pictures).order_by()
+        rated = self.pictures(person, "1").filter(picture__in=among(pictures)).order_by()
         counts = dict(rated.values_list("stars").annotate(number=Count("pk")))
         numbers = range(1, MOST_STARS + 1)
         return {str(least): sum(counts.get(stars, 0) for stars in numbers if stars >= least) for least in numbers}
@@ -119,7 +120,7 @@ class _OnBoard:
 
     def facet(self, person: User, pictures: Sequence[int]) -> Mapping[str, int]:
         boards = Board.objects.visible_to(person).values("pk")
-        placed = BoardPicture.objects.filter(picture__in=pictures, board__in=boards).order_by()
+        placed = BoardPicture.objects.filter(picture__in=among(pictures), board__in=boards).order_by()
         return {str(board): number for board, number in placed.values_list("board").annotate(number=Count("pk"))}
 
 
