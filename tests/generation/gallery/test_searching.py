@@ -237,3 +237,17 @@ def test_no_word_has_an_effect_as_a_pattern(shoot: Shooter, ada: User, way: str)
     assert find(ada, "_") == find(ada, "a_b") == [under.pk]
     assert find(ada, "\\") == find(ada, "a\\b") == [slash.pk]
     assert find(ada, "\0") == find(ada, "")
+
+
+def test_what_says_words_is_counted_along_its_documents_and_not_along_all_pictures(
+    shoot: Shooter, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "FEW", 0)
+    monkeypatch.setattr(searching, "MOST_DOCUMENTS", 0)
+    said = shoot("a dragon", 3)
+    shoot("a hill", 3)
+    wanted = query.pictures(ada, Filters(words="dragon")).wanted
+    assert sorted(walking.pictures(wanted)) == sorted(pks(said))
+    plans = [rows.order_by().values_list("picture").explain() for rows in walking._unsorted(wanted)]
+    indexes = ("searchentry_document", "searchentry_named")
+    assert all(f"{index} " in plan for index, plan in zip(indexes, plans, strict=True))
