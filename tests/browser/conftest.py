@@ -16,8 +16,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,20 +162,44 @@ def until(asked: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    """The driver. While it lives its event loop runs in this thread, where the tests of other files want their own."""
-    with sync_playwright() as driver:
-        yield driver
+open_things = ExitStack()  # the driver and the browser, from the first story to the last
 
 
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
+@functools.cache
+def the_driver() -> Playwright:
+    """What talks to browsers."""
+    return open_things.enter_context(sync_playwright())
+
+
+@functools.cache
+def the_browser() -> Browser:
+    """Debian's Chromium, headless: one for all stories, for to start it takes a second of computing."""
     assert CHROMIUM, "Browser tests need chromium: apt-get install chromium"
-    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield chromium
-    chromium.close()
+    chromium = the_driver().chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    open_things.callback(chromium.close)
+    return chromium
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None]:
+    """After the last story in a row the driver ends: its event loop is this thread's, where other tests want theirs."""
+    yield
+    if nextitem is None or not str(nextitem.path).startswith(FOLDER):
+        open_things.close()
+        the_browser.cache_clear()
+        the_driver.cache_clear()
+
+
+@pytest.fixture
+def playwright() -> Playwright:
+    """For stories that need a browser of their own."""
+    return the_driver()
+
+
+@pytest.fixture
+def browser() -> Browser:
+    """For stories that need more than `enter`."""
+    return the_browser()
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from generation.derivations.sheets.making import Sheet, make
 from generation.derivations.sheets.pieces import Frame
 from generation.derivations.sheets.wishes import Layout, Wish
+from tests.browser.conftest import the_browser
 from tests.generation.derivations.sheets.reading import pictures, same
 
 pytestmark = pytest.mark.heavy
@@ -64,9 +65,9 @@ def loaders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, loaders: Path) -> Page:
+def page(loaders: Path) -> Page:
     """An empty page with Pixi and Phaser."""
-    page = browser.new_page()
+    page = the_browser().new_page()
     page.set_content("<body></body>")
     for script in ("pixi.js/dist/pixi.min.js", "phaser/dist/phaser.min.js"):
         page.add_script_tag(path=loaders / "node_modules" / script)
