@@ -2,7 +2,7 @@
 """Starts StyleStudio from a fresh clone, with nothing but Python.
 
     python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
-    python3 run.py test [pytest arguments]    # without arguments: all tests, in two processes
+    python3 run.py test [pytest arguments]    # without arguments: all tests, in three processes
     python3 run.py dev [arguments as above]    # the studio, restarted whenever its code is saved
 
 Creates .venv beside this file, installs the packages in requirements.txt whenever it has changed (or those in
@@ -25,7 +25,7 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 OLDEST = (3, 11)
 RUNTIME = "requirements.txt"
-ALL_TESTS = ["-n2"]  # half of them wait for something most of the time
+ALL_TESTS = ["-n3"]  # on two cores too: a third of the time a test waits for another process
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 

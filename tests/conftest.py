@@ -30,7 +30,7 @@ from stylestudio.live import publisher
 from stylestudio.models import Worker
 from stylestudio.people import accounts
 
-# How long one example takes says more about the machine, with its two processes, than about the code.
+# How long one example takes says more about the machine, with its three processes, than about the code.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
@@ -70,17 +70,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files come in random order, but the longest first: one that comes last leaves the other process idle."""
+    """Files come in random order, but the longest first: one that comes last leaves the other processes idle."""
     items.sort(
         key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
     )
 
 
 class ByStudio(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Each file stays whole, and the stories that share one studio go to one process, which starts it once."""
+    """Each file stays whole, and the stories of a folder go to one process, which starts their studio once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
+        if file.startswith("tests/browser/generation/"):  # half of the stories
+            return "tests/browser/generation"
         return "tests/browser" if file.startswith("tests/browser/") else file
 
 

@@ -215,8 +215,8 @@ def test_tests_run_with_the_browser_that_was_found(installed: Path, tmp_path: Pa
     assert line_of_tests(result.stdout) == f"tested ['-k', 'one'] {tmp_path / 'chromium'}"
 
 
-def test_all_tests_run_in_two_processes(installed: Path) -> None:
-    assert line_of_tests(run(installed, "test", CI="").stdout).startswith("tested ['-n2'] ")
+def test_all_tests_run_in_three_processes(installed: Path) -> None:
+    assert line_of_tests(run(installed, "test", CI="").stdout).startswith("tested ['-n3'] ")
 
 
 def test_what_tests_compile_is_kept_and_not_beside_the_sources_for_somebody_who_wants_that(installed: Path) -> None:
