@@ -41,7 +41,7 @@ GET_ONLY = {
     "trash-others", "version-engines", "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
-    "accelerator", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete", "board-put-back", "board-remove",
+    "accelerator", "asked-from", "asked-picture", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete", "board-put-back", "board-remove",
     "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "control",
     "delete-filter", "draft", "draft-clear", "draft-restore", "edit-compose", "engine-ask", "engine-pause",
     "engine-resume", "export-preset-delete", "export-preset-new", "face-ask", "fetch-again", "generate",
@@ -96,6 +96,10 @@ def address(name: str, pk: int = 1) -> str:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
     if name == "list-example":
         return reverse("generation:list-example", args=["en", "csv"])
+    if name == "asked-picture":
+        return reverse("generation:asked-picture", args=["own-blend", "own_image"])
+    if name == "asked-from":
+        return reverse("generation:asked-from", args=["own-blend", "own_image", pk])
     numbered = (
         WITH_LIST | WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_EXPORT_PRESET | WITH_ENGINE | WITH_VERSION
     )

@@ -66,17 +66,17 @@ def _place(form: forms.Form, recipe: Recipe, name: str, given: Reference | None,
 
 
 @require_POST
-def asked_picture(request: StudioRequest, recipe: str, name: str) -> HttpResponse:
+def asked_picture(request: StudioRequest, recipe: str, asked: str) -> HttpResponse:
     """Store a picture that a recipe asks for as soon as it is chosen, or let it go; the place of it comes back."""
-    file = request.FILES.get(name + FILE)
-    return _taken(request, recipe, name, lambda: add_reference(file, request.user) if file else None)
+    file = request.FILES.get(asked + FILE)
+    return _taken(request, recipe, asked, lambda: add_reference(file, request.user) if file else None)
 
 
 @require_POST
-def asked_from_picture(request: StudioRequest, recipe: str, name: str, pk: int) -> HttpResponse:
+def asked_from_picture(request: StudioRequest, recipe: str, asked: str, pk: int) -> HttpResponse:
     """Take a picture of the gallery, and keep the rest of the form."""
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
-    return _taken(request, recipe, name, lambda: reference_from(picture, request.user))
+    return _taken(request, recipe, asked, lambda: reference_from(picture, request.user))
 
 
 def _taken(request: StudioRequest, recipe: str, name: str, take: Callable[[], Reference | None]) -> HttpResponse:

@@ -45,7 +45,7 @@ def blend(engine: Engine, curator: Client) -> OwnVersion:
 
 def kept(user: User, colour: int) -> Reference:
     """A picture of one colour that this person gave."""
-    return references.add_reference(upload(png(40 + colour, 24)), user)
+    return references.add_reference(upload(png(48 + 8 * colour, 24)), user)
 
 
 def form_of(user: User, **changes: Any) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def test_variations_and_retries_are_given_the_same_pictures(
     task = made(her, ada)
     curator.post(reverse("generation:recipe-renew", args=[blend.pk]))
     second = OwnVersion.objects.get(number=2)
-    posted(curator, second, **{f"{prefix_of('2/image')}-use": "reference", "then": "publish"})
+    posted(curator, second, **{f"{prefix_of('2/image')}-use": "reference", "then": "publish", "styles": ""})
     assert registry.current()["own-portrait"].pictures == {}
     again = orders.vary(task, ada, None)
     runner.work()
@@ -228,9 +228,10 @@ def _after(task: GenerationTask) -> GenerationTask:
 
 def test_a_draft_is_tried_with_all_its_pictures(engine: Engine, curator: Client) -> None:
     version = add(curator, as_file(blended()))
-    answer = posted(curator, version, **{"then": "try", "try-picture": upload()})
+    answer = posted(curator, version, **{"then": "try", "styles": "", "try-picture": upload()})
     assert answer.status_code == 422 and "Choose a picture to try it with: Texture." in page(answer)
-    posted(curator, version, **{"then": "try", "try-picture": upload(), f"try-{TEXTURE}": upload(png(64, 64))})
+    files = {"try-picture": upload(), f"try-{TEXTURE}": upload(png(64, 64))}
+    posted(curator, version, **{"then": "try", "styles": "", **files})
     runner.work()
     task = GenerationTask.objects.get()
     assert (task.status, task.visibility) == (Status.COMPLETED, "private"), task.error
@@ -268,7 +269,7 @@ def test_a_list_says_that_it_cannot_give_pictures(blend: OwnVersion, ada: User) 
     from generation.lists.planning import Planner
 
     found = OrderList(owner=ada, choices={"recipe": "own-portrait"})
-    row = ListRow(list=found, number=1, cells={"prompt": "a fox"}, seed=1)
+    row = ListRow(order_list=found, number=1, cells={"prompt": "a fox"}, seed=1)
     assert "asks for pictures, which a list cannot give" in Planner(found).one(row).problems["recipe"]
 
 
