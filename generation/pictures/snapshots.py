@@ -4,8 +4,8 @@
 names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have. `edit`,
 if there is one, says which part of which picture was made anew (see `generation.masks.facts`); `derived` of which
 picture it was made, by the studio itself or, with `change`, by an engine. `control` says what holds the form of its
-pictures and `fit` how the reference was fitted (see `generation.controls.facts`). `pictures` are the hashes of those that
-the recipe asks for, by its names of them.
+pictures and `fit` how the reference was fitted (see `generation.controls.facts`). `pictures` are the hashes of those
+that the recipe asks for, by its names of them.
 """
 
 from __future__ import annotations

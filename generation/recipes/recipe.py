@@ -247,8 +247,8 @@ class Recipe:
         loras: Iterable[tuple[str, float]],
         form: Form | None = None,
     ) -> Graph:
-        """The graph of one picture. `values` are those of GIVEN, of the fields and pictures, `files` names by role, `loras` names
-        and weights of styles, `form` is what holds its form. Raises GraphError if something is missing.
+        """The graph of one picture. `values` are those of GIVEN, of the fields and the pictures, `files` names by role,
+        `loras` names and weights of styles, `form` is what holds its form. Raises GraphError if something is missing.
         """
         named = {each.placeholder: files[role] for role, each in self.files.items() if role in files}
         known = {**values, **named, "braces": BRACES}

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('controls', '0001_begin'),
+        ("controls", "0001_begin"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='givenpicture',
-            name='role',
+            model_name="givenpicture",
+            name="role",
             field=models.CharField(max_length=60),
         ),
     ]

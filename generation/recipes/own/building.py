@@ -192,7 +192,9 @@ def document(flow: Workflow, shape: Shape, name: str, version: int) -> dict[str,
     fixed = {each.at: each.default for each in decided if each.use == "fixed"}
     graph = _graph(flow, shape.output, keys, places | {at: _literal(value) for at, value in fixed.items()}, files)
     used = {name for each in graph.values() for name in _names_in(each["inputs"])}
-    graph, mask = loaders.rewired(flow, graph, {spots[each.at].node: each.use for each in decided if spots[each.at].uses})
+    graph, mask = loaders.rewired(
+        flow, graph, {spots[each.at].node: each.use for each in decided if spots[each.at].uses}
+    )
     slots = _slots(shape, keys, decided, spots, mask)
     recipe = {
         "schema": reading.SCHEMA,
@@ -280,7 +282,9 @@ def _name(spot: Spot, taken: set[str], mode: str) -> str:
 
 def _field(name: str, spot: Spot, each: Decision) -> dict[str, Any]:
     if spot.uses:
-        return {"name": name, "type": "picture", "label": dict(each.label)} | ({"help": WHITE} if "mask" in spot.uses else {})
+        return {"name": name, "type": "picture", "label": dict(each.label)} | (
+            {"help": WHITE} if "mask" in spot.uses else {}
+        )
     told: dict[str, Any] = {"name": name, "type": spot.type, "label": dict(each.label), "default": each.default}
     told["advanced"] = each.use != "form"
     if spot.type in ("integer", "number"):

@@ -1,4 +1,4 @@
-"""The node classes that change a picture without a prompt, as ComfyUI 0.33.0 describes them: cut out, scale up, and blend.
+"""The node classes that change pictures without a prompt, as ComfyUI 0.33.0 describes them: cut out, scale up, blend.
 
 The sketch engine has no models. It takes for the ground what can be reached from the border without crossing an edge,
 and resamples where a real engine adds detail.

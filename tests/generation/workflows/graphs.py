@@ -61,7 +61,7 @@ def blended(**inputs: Any) -> Graph:
 
 
 def inpainted(mask: str = "") -> Graph:
-    """A part of a picture made anew: its mask is the transparency of the picture, or comes from a loader of this class."""
+    """A part of a picture is made anew: the mask is its transparency, or comes from a loader of this class."""
     nodes = fourteen()
     nodes["20"] = node("LoadImage", "Photo", image="photo.png")
     nodes["21"] = node("VAEEncode", pixels=["20", 0], vae=["4", 2])

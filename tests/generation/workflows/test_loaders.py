@@ -99,7 +99,9 @@ def test_a_mask_comes_from_a_loader_of_its_own_by_type(mask: str, infos: dict[st
     loader = made.graphs["edit"].nodes[made.slots.mask]
     assert (loader["class_type"], loader["inputs"]) == ("LoadImageMask", {"image": "{{mask}}", "channel": "red"})
     [graph] = made.samples()
-    assert graph["22"]["inputs"]["mask"] == [made.slots.mask, "MASK:MASK"] and graph["21"]["inputs"]["pixels"][0] == "20"
+    assert (
+        graph["22"]["inputs"]["mask"] == [made.slots.mask, "MASK:MASK"] and graph["21"]["inputs"]["pixels"][0] == "20"
+    )
     fitted = wiring.adapt(graph, infos, strict=True)
     assert fitted["22"]["inputs"]["mask"] == [made.slots.mask, 0]
     known = strict.recorded_infos()
@@ -128,9 +130,7 @@ def test_a_mask_that_a_form_asks_for_says_that_white_counts(infos: dict[str, Any
         (inpainted("LoadImageMask"), "23/image", "fixed", "Where loads a picture"),
     ],
 )
-def test_what_a_picture_cannot_be_is_told(
-    nodes: Graph, at: str, use: str, words: str, infos: dict[str, Any]
-) -> None:
+def test_what_a_picture_cannot_be_is_told(nodes: Graph, at: str, use: str, words: str, infos: dict[str, Any]) -> None:
     found = flow(nodes, infos)
     shape = building.propose(found, "x")
     fields = tuple(replace(each, use=use) if each.at == at else each for each in shape.fields)
@@ -209,7 +209,7 @@ FILE = {"folder": "loras", "name": "x", "placeholder": "own_image", "from": "x",
         (lambda told: with_picture(told, name="other"), "has the placeholder own_image, which neither"),
         (lambda told: told["graphs"]["image"]["2"]["inputs"].update(image="x {{own_image}}"), "inside a longer text"),
         (lambda told: told["graphs"]["image"]["2"]["inputs"].update(image="x.png"), "lacks the placeholder own_image"),
-        (lambda told: told["recipe"]["outputs"].update(larger="4"), "which a recipe that asks for pictures cannot have"),
+        (lambda told: told["recipe"]["outputs"].update(larger="4"), "a recipe that asks for pictures cannot have"),
         (lambda told: told.update(graphs={}), "one or more of text, image and edit"),
     ],
 )  # fmt: skip

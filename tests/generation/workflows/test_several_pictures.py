@@ -139,7 +139,7 @@ def test_the_form_keeps_its_pictures_and_reuse_brings_them_back(
 ) -> None:
     her.post(COMPOSE, form_of(ada), headers=HTMX)
     assert f'name="{TEXTURE}-id" value="' in page(her.get("/"))
-    swapped = form_of(ada, recipe="sdxl", **{"fields_of": "own-portrait"})
+    swapped = form_of(ada, recipe="sdxl", fields_of="own-portrait")
     assert f'name="{TEXTURE}-file"' not in page(her.post(COMPOSE, swapped, headers=HTMX))
     task = made(her, ada)
     reused = page(signed_in(bob).get(f"/?task={task.pk}"))
@@ -260,7 +260,9 @@ def test_a_recipe_with_a_mask_is_found_under_edit(engine: Engine, curator: Clien
     runner.work()
     made = GeneratedImage.objects.exclude(pk=picture.pk).get()
     before, after = (Image.open(each.file).convert("RGB") for each in (picture, made))
-    assert before.size == after.size and before.crop((32, 32, 64, 64)).tobytes() == after.crop((32, 32, 64, 64)).tobytes()
+    assert (
+        before.size == after.size and before.crop((32, 32, 64, 64)).tobytes() == after.crop((32, 32, 64, 64)).tobytes()
+    )
     assert before.crop((8, 8, 24, 24)).tobytes() != after.crop((8, 8, 24, 24)).tobytes()
 
 
