@@ -236,6 +236,8 @@ class Workflow:
                 continue
             if name == "batch_size":
                 continue  # a prompt makes one picture: how many there are, the form asks
+            if name == "channel" and node["class_type"] == loaders.MASK:
+                continue  # masks are grey
             if spot := self._spot(key, name, value, is_offered=not able):
                 yield spot
 

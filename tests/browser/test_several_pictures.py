@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Enter, Studio
+from tests.browser.conftest import Complaints, Enter, Studio
 from tests.browser.editing.test_editor import differences, editor
 from tests.browser.generation.test_own_recipes import DROP
 from tests.browser.generation.test_recipes import choose
@@ -47,7 +47,9 @@ def shown(place: Locator) -> str:
     return str(place.locator("img").get_attribute("src"))
 
 
-def test_a_member_gives_two_pictures_and_paints_a_mask(studio: Studio, enter: Enter, tmp_path: Path) -> None:
+def test_a_member_gives_two_pictures_and_paints_a_mask(
+    studio: Studio, enter: Enter, complaints: Complaints, tmp_path: Path
+) -> None:
     curator = enter(studio, path="/recipes/")
     publish(curator, blended(), "Overlay of two")
     publish(curator, inpainted(), "Mending")
@@ -63,6 +65,7 @@ def test_a_member_gives_two_pictures_and_paints_a_mask(studio: Studio, enter: En
     expect(place).to_contain_text("Texture: drop a picture here")
     page.get_by_role("button", name="Generate").click()
     expect(place.get_by_role("alert")).to_contain_text("Texture: choose a picture.")
+    complaints.allow("422")
 
     # Chosen, pasted, dragged: the last one counts, and the page remembers it.
     page.set_input_files("#own_image-file", plain(tmp_path, "blue"))
@@ -74,7 +77,8 @@ def test_a_member_gives_two_pictures_and_paints_a_mask(studio: Studio, enter: En
     expect(place.locator("img")).not_to_have_attribute("src", second)
     page.get_by_role("button", name="Remove").last.click()
     expect(place.locator(".file")).to_be_visible()
-    page.set_input_files("#own_image-file", plain(tmp_path, "blue"))
+    with page.expect_response("**/compose/"):  # which keeps the form
+        page.set_input_files("#own_image-file", plain(tmp_path, "blue"))
     assert shown(place) == first
     page.reload()
     assert shown(place) == first and shown(page.locator("#reference")) != first
