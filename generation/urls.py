@@ -14,6 +14,7 @@ from generation.gallery import views as gallery_views
 from generation.keeping import board_views, mark_views
 from generation.lists import views as list_views
 from generation.ordering import drafts, picture_files, prompt_words, variations, views
+from generation.ordering.asked_pictures.showing import asked_from_picture, asked_picture
 from generation.ordering.control_form import showing
 from generation.previews import views as face_views
 from generation.selecting import views as selecting_views
@@ -38,6 +39,8 @@ urlpatterns = [
     path("prompts/", prompt_words.earlier, name="prompts"),
     path("prompts/words/", prompt_words.completions, name="prompt-words"),
     path("references/", views.reference, name="reference"),
+    path("references/for/<slug:recipe>/<slug:asked>/", asked_picture, name="asked-picture"),
+    path("references/for/<slug:recipe>/<slug:asked>/from/<int:pk>/", asked_from_picture, name="asked-from"),
     path("control/", showing.control, name="control"),
     path("control/picture/", showing.control_picture, name="control-picture"),
     path("references/from/<int:pk>/", views.reference_from_picture, name="reference-from"),

@@ -74,7 +74,8 @@ def _order(picture: GeneratedImage, user: User, data: bytes, moved: Image.Image)
     own = snapshots.files_in(picture.task.first.snapshot)
     if "edit" not in asked.recipe.graphs:  # nothing of its settings means anything to another recipe
         usual = registry.default()
-        asked, own = replace(asked, recipe=usual, **orders.told(usual.defaults)), {}
+        given = replace(asked.given, asked={})
+        asked, own = replace(asked, recipe=usual, given=given, **orders.told(usual.defaults)), {}
     return replace(
         asked,
         prompt=asked.prompt or str(asked.recipe.title),

@@ -6,21 +6,25 @@ from django.template.loader import render_to_string
 
 from generation.controls.facts import control_of, fit_of
 from generation.controls.models import CONTROL, SOURCE, GivenPicture
-from generation.controls.words import fit_words, kind_words
+from generation.controls.words import asked_labels, fit_words, kind_words
 from generation.pictures.models import GeneratedImage
 from stylestudio.people.access import StudioRequest
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
-    """The control picture with its source and settings, and how the reference was fitted; "" without any."""
+    """What the recipe asked for, the control picture with its source and settings, and how the reference was fitted;
+    "" without any.
+    """
     snapshot = picture.task.snapshot
-    control, fit = control_of(snapshot), snapshot.get("fit")
-    if control is None and not fit:
+    control, fit, labels = control_of(snapshot), snapshot.get("fit"), asked_labels(snapshot)
+    if control is None and not fit and not labels:
         return ""
-    rows = GivenPicture.objects.visible_to(request.user).filter(task=picture.task, role__in=(CONTROL, SOURCE))
+    rows = GivenPicture.objects.visible_to(request.user).filter(task=picture.task).select_related("picture")
+    given = {row.role: row.picture for row in rows}
     context = {
         "control": control,
-        "pictures": [row.picture for row in rows.select_related("picture").order_by("role")],
+        "asked": [(label, given[name]) for name, label in labels.items() if name in given],
+        "pictures": [given[role] for role in (CONTROL, SOURCE) if role in given],
         "kind": kind_words(control.way.kind) if control else "",
         "start": round(control.hold.start * 100) if control else 0,
         "end": round(control.hold.end * 100) if control else 0,

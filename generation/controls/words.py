@@ -1,10 +1,14 @@
-"""Control pictures and fitting in the reader's words."""
+"""Given pictures and fitting in the reader's words."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from generation.controls.facts import CANNY, CUT, DEPTH, LINES, PAD, POSE, STRETCH, Fit
+from generation.pictures import snapshots
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
 
@@ -18,6 +22,18 @@ def fit_words(fit: Fit) -> str:
     """How a picture was fitted."""
     words = {CUT: _("Cut, with the focus at %(x)d %%, %(y)d %%"), PAD: _("Padded"), STRETCH: _("Stretched")}
     return words[fit.way] % {"x": fit.x, "y": fit.y}
+
+
+def asked_labels(snapshot: Mapping[str, Any]) -> dict[str, str]:
+    """What the recipe of a snapshot calls the pictures that it asks for, by its names of them."""
+    names = snapshots.pictures_in(snapshot)
+    if not names:
+        return {}
+    try:
+        asked = registry.of(snapshot).pictures
+    except registry.RecipeGone:
+        return {name: name for name in names}
+    return {name: str(asked[name].label) if name in asked else name for name in names}
 
 
 def no_control(recipe: Recipe) -> str:

@@ -20,6 +20,7 @@ from generation.masks.models import Mask
 from generation.ordering.control_form.fields import ControlFields
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Order
+from generation.ordering.recipe_fields import RecipePicker
 from generation.pictures.models import GeneratedImage
 from generation.recipes import registry
 from stylestudio.forms.widgets import PICTURES
@@ -83,6 +84,7 @@ class EditForm(OrderForm):
         able = {name: recipe for name, recipe in registry.current().items() if "edit" in recipe.graphs}
         choice = cast(forms.ChoiceField, self.fields["recipe"])
         choice.choices = [(recipe.name, str(recipe.title)) for recipe in able.values()]
+        cast(RecipePicker, choice.widget).makes = ("edit",)
         if not source.has_alpha:
             del self.fields["solid"]
         self.wish: Wish | None = None

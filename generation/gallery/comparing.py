@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from generation.controls.facts import control_of
-from generation.controls.words import kind_words
+from generation.controls.words import asked_labels, kind_words
 from generation.gallery.forms import OverlayForm
+from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask, TaskStyle
 from generation.pictures.shapes import shape_name
 from stylestudio.people.access import StudioRequest, whole_numbers
@@ -114,6 +115,12 @@ def _held(task: GenerationTask) -> str:
     return f"{kind_words(control.way.kind)} · {weight(control.hold.strength)}" if control else ""
 
 
+def _asked(task: GenerationTask) -> dict[str, str]:
+    """The pictures that its recipe asked for."""
+    pictures = snapshots.pictures_in(task.snapshot)
+    return {label: pictures[name][:8] for name, label in asked_labels(task.snapshot).items()}
+
+
 def _facts(each: Compared) -> dict[str, str]:
     picture, task = each.picture, each.picture.task
     shape = shape_name(picture.width, picture.height)
@@ -135,6 +142,7 @@ def _facts(each: Compared) -> dict[str, str]:
         _("Reference"): task.reference.sha256[:8] if task.reference else "",
         _("Strength of change"): weight(task.denoise) if task.reference else "",
         _("Form held by"): _held(task),
+        **_asked(task),
         _("Checkpoint"): task.checkpoint,
         **{label: str(value) for label, value in task.more_fields},
         _("Accelerator"): task.lightning,

@@ -215,6 +215,9 @@ class _Reader:
         found = self.planner.recipes.get(_folded(text)) if text else registry.default()
         if found is None:
             self._unknown("recipe", text, [str(each.title) for each in registry.current().values()])
+        if found and found.pictures:
+            words = _("%s asks for pictures, which a list cannot give. Choose another recipe.")
+            self._wrong("recipe", words % found.title)
         return found or registry.default()
 
     def _unknown(self, column: str, text: str, all_of_them: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def send(engine: Engine, task: GenerationTask) -> None:
     """Send those that the engine does not have. Raises ComfyError, OSError, and SourceGone if what is edited is gone:
     then nothing would be done with what the engine makes.
     """
-    pictures = [*given_to(task).pictures.values(), *([task.reference] if task.reference else [])]
+    pictures = [*given_to(task).every.values(), *([task.reference] if task.reference else [])]
     files: dict[str, FieldFile] = {picture.sha256: picture.file for picture in pictures}
     if edit := edit_of(task):
         files[edit.sent_mask.sha256] = edit.sent_mask.file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from django import forms
@@ -14,15 +15,16 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.controls.models import Given
+from generation.controls.models import NOTHING, Given
 from generation.controls.words import no_control
 from generation.engines import roster
 from generation.ordering import orders, recipe_fields
+from generation.ordering.asked_pictures import fields as asked_fields
 from generation.ordering.control_form import fields as control_fields
 from generation.ordering.control_form import preparing
 from generation.ordering.control_form.fields import OFF, ControlFields
 from generation.ordering.orders import Ingredient, Order
-from generation.ordering.references import add_reference, of_ticket, ticket
+from generation.ordering.references import add_reference, of_ticket, sent_at_once, ticket
 from generation.pictures import shapes
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -45,16 +47,7 @@ from stylestudio.forms.widgets import PICTURES, Line, Segments, TextBox
 from stylestudio.images.decoding import BadPicture
 
 COUNTS = (1, 2, 4, 8, 12)  # pictures that are offered
-# A reference is sent as soon as it is chosen, so that mistakes show before Generate.
-SENT_AT_ONCE = {
-    "hx-post": reverse_lazy("generation:reference"),
-    "hx-trigger": "change consume",
-    "hx-sync": "this:replace",
-    "hx-encoding": "multipart/form-data",
-    "hx-params": "reference",
-    "hx-target": "#reference",
-    "hx-swap": "outerHTML",
-}
+SENT_AT_ONCE = sent_at_once(reverse_lazy("generation:reference"), "reference", "reference")
 # Earlier prompts and completions, see static/js/ordering.
 HELPED = {
     "data-earlier": reverse_lazy("generation:prompts"),
@@ -173,7 +166,8 @@ class OrderForm(ControlFields):
         self.user = user
         chosen = self.data if self.is_bound else self.initial
         self.made_by = registry.named(chosen.get("recipe"))
-        self.fields |= recipe_fields.fields_of(self.made_by, chosen)
+        self.fields |= recipe_fields.fields_of(self.made_by, chosen) | asked_fields.fields_of(self.made_by)
+        self.asked: dict[str, Reference] = {}  # pictures that the recipe asks for, once the form was looked through
         self._offer_shapes(chosen.get("shape"))
         recipes = registry.current()
         recipe_choice = cast(forms.ChoiceField, self.fields["recipe"])
@@ -231,6 +225,7 @@ class OrderForm(ControlFields):
         self._clean_sides(cleaned)
         if cleaned.get("mode") == GenerationTask.Mode.IMAGE and "reference" not in self.errors:
             cleaned["picture"] = self._reference(cleaned)
+        self.asked = asked_fields.taken(self, self.made_by, self.user)
         cleaned["control_wish"] = self._control_wish(cleaned) if "control" in self.fields else None
         if len(self.mix) > MOST_STYLES:
             self.add_error(None, _("Choose at most %d styles.") % MOST_STYLES)
@@ -258,7 +253,8 @@ class OrderForm(ControlFields):
         """The tickets of the pictures that came with the form, once it was looked through."""
         wish, picture = self.cleaned_data.get("control_wish"), self.cleaned_data.get("picture")
         found = {"reference_id": picture, "control_id": wish.source if wish else None}
-        return {name: ticket(each.pk, self.user) for name, each in found.items() if each}
+        own = {name: ticket(each.pk, self.user) for name, each in found.items() if each}
+        return own | asked_fields.tickets(self.asked, self.user)
 
     def given(self, size: tuple[int, int]) -> Given:
         """What a valid form gives besides words and the reference, stored. Raises ValidationError."""
@@ -287,7 +283,7 @@ class OrderForm(ControlFields):
         width, height = (known.width, known.height) if known else (data["width"], data["height"])
         return self.order_for(width, height, reference=data["picture"], given=self.given((width, height)))
 
-    def order_for(self, width: int, height: int, **more: Any) -> Order:
+    def order_for(self, width: int, height: int, *, given: Given = NOTHING, **more: Any) -> Order:
         """The order of a valid form for pictures of this size, in pixels."""
         data = self.cleaned_data
         asked = self.made_by.defaults | {name: data[name] for name in self.made_by.fields if data[name] is not None}
@@ -301,6 +297,7 @@ class OrderForm(ControlFields):
             seed=data["seed"],
             mix=tuple(self.mix),
             frame=Frame(data["before"], data["after"], data["preset"]),
+            given=replace(given, asked=self.asked),
             **more,
             cut_out=data["cut_out"],
         )
@@ -324,6 +321,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "denoise": order.denoise if order.reference else order.recipe.defaults.get("denoise"),
         "reference_id": ticket(order.reference.pk, user) if order.reference else None,
         **control_fields.initial_of(order.given, user),
+        **asked_fields.tickets(order.given.asked, user),
         "mix": order.mix,
         "before": order.frame.prefix,
         "after": order.frame.suffix,
@@ -446,6 +444,7 @@ def press(data: QueryDict, user: User) -> None:
     if "clear_reference" in data:
         data["reference_id"] = ""
     control_fields.press(data)
+    asked_fields.press(data)
     if "dice" in data:
         data["seed"] = str(random_seed())
     _press_size(data, user)

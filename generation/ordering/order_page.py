@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms, prompt_words, references
+from generation.ordering.asked_pictures import showing as asked_pictures
 from generation.ordering.control_form import showing
 from generation.ordering.control_form.fields import OFF
 from generation.ordering.forms import OrderForm
@@ -161,6 +162,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         ),
         **showing.shown(values, form.made_by, form.sides, reference, form.user),
         **references.shown(reference, form.user),
+        **asked_pictures.shown(form, form.made_by, form.asked, form.user),
         "request_id": uuid.uuid4(),
     }
 

@@ -145,7 +145,8 @@ class Order:
         """What is wrong with the settings of the recipe."""
         values = {name: getattr(self, name) for name in COLUMNS} | self.more
         found = {name: each.problem(values[name]) for name, each in self.recipe.fields.items()}
-        return {name: words for name, words in found.items() if words}
+        lacking = {name: each.lacking for name, each in self.recipe.pictures.items() if name not in self.given.asked}
+        return {name: words for name, words in found.items() if words} | lacking
 
     @property
     def more(self) -> dict[str, Any]:
@@ -178,7 +179,9 @@ class Misfit:
 
 def misfits(recipe: Recipe, mode: str, mix: Sequence[Ingredient]) -> Iterator[Misfit]:
     """Why a recipe cannot make pictures in this mode with these styles."""
-    if mode not in recipe.graphs:
+    if recipe.only_edits and mode != "edit":
+        yield Misfit("recipe", only_edits_words(recipe))
+    elif mode not in recipe.graphs:
         words = {
             "image": _("%s cannot start from a picture."),
             "edit": _("%s cannot change a part of a picture. Choose another recipe."),
@@ -189,6 +192,11 @@ def misfits(recipe: Recipe, mode: str, mix: Sequence[Ingredient]) -> Iterator[Mi
         yield Misfit("style", words % recipe.title)
     elif misfit := _misfit_of(recipe, mix):
         yield misfit
+
+
+def only_edits_words(recipe: Recipe) -> str:
+    """Where pictures are made by a recipe that makes a part of a picture anew."""
+    return _("%s makes a part of a picture anew. Open a picture, press Edit, and choose it there.") % recipe.title
 
 
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:

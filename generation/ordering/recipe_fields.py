@@ -9,10 +9,11 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from generation.engines import roster
 from generation.ordering import availability
+from generation.ordering.asked_pictures.fields import FILE, TICKET
 from generation.pictures import graphs, shapes
 from generation.recipes import registry
 from generation.recipes.recipe import Field, Recipe
@@ -27,16 +28,23 @@ class RecipePicker(Choices):
     """The recipes to choose from, each with what it is good for, or with what engines lack for it."""
 
     recipes: Mapping[str, Recipe] = {}  # that can be chosen now
+    makes = ("text", "image")  # what pictures may start from here, one of which a recipe has to be able to do
 
     def create_option(self, name: str, value: Any, label: int | str, selected: bool, *rest: Any, **more: Any) -> Any:
-        """With what the recipe is good for; what engines cannot make is greyed, unless it is chosen already."""
+        """With what the recipe is good for; what cannot be made is greyed, unless it is chosen already."""
         option = super().create_option(name, value, label, selected, *rest, **more)
         recipe = self.recipes.get(str(value)) or registry.named(value)
-        lacking = [] if selected else availability.lacking(recipe)
-        if lacking:
+        other = [] if recipe.graphs.keys() & {*self.makes} else [elsewhere_words()]
+        lacking = other or ([] if selected else availability.lacking(recipe))
+        if lacking and not selected:
             option["attrs"]["disabled"] = True
         title, words = str(recipe.title), " ".join(lacking) or str(recipe.summary)
         return {**option, "label": title if words == title else f"{title} – {words}"}
+
+
+def elsewhere_words() -> str:
+    """Where recipes are chosen that make a part of a picture anew."""
+    return _("for a part of a picture: choose it with Edit on the page of a picture")
 
 
 def fields_of(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, forms.Field]:
@@ -124,12 +132,16 @@ def _whole(number: float | None) -> int:
 
 
 def is_setting(name: str) -> bool:
-    """Whether a recipe may have a setting of this name: a shipped one, or one of the studio's own."""
-    return name.startswith(OWN_SETTING) or name in _shipped_settings()
+    """Whether a recipe may have a setting of this name, or a picture with a ticket of this name: a shipped one, or one
+    of the studio's own.
+    """
+    if name.endswith(FILE):
+        return False
+    return name.startswith(OWN_SETTING) or name.removesuffix(TICKET) in _shipped_settings()
 
 
 def _shipped_settings() -> set[str]:
-    return {name for recipe in registry.shipped().values() for name in recipe.fields}
+    return {name for recipe in registry.shipped().values() for name in (*recipe.fields, *recipe.pictures)}
 
 
 def shown(data: QueryDict) -> Recipe:

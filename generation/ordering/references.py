@@ -61,6 +61,21 @@ def _signer(user: User) -> Signer:
     return Signer(salt=f"reference of {user.pk}")
 
 
+def sent_at_once(address: Any, name: str, place: str) -> dict[str, Any]:
+    """Attributes of the input of a file that is sent as soon as it is chosen, so that mistakes show before Generate:
+    the answer takes the place with this id.
+    """
+    return {
+        "hx-post": address,
+        "hx-trigger": "change consume",
+        "hx-sync": "this:replace",
+        "hx-encoding": "multipart/form-data",
+        "hx-params": name,
+        "hx-target": f"#{place}",
+        "hx-swap": "outerHTML",
+    }
+
+
 def shown(reference: Reference | None, user: User) -> dict[str, Any]:
     """The template context of `_reference.html`."""
     return {"reference": reference, "ticket": ticket(reference.pk, user) if reference else ""}
@@ -72,6 +87,7 @@ def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple
     asked = {
         _("Reference of a job that is not finished"): active.values_list("reference__picture"),
         _("Holds the form of a job that is not finished"): controls.sources_in_use(pictures),
+        _("Given to a job that is not finished"): controls.asked_in_use(pictures),
         _("Is edited by a job that is not finished"): masks.sources_in_use(pictures),
     }
     first, *others = (rows.annotate(does=Value(number)) for number, rows in enumerate(asked.values()))

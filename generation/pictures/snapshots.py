@@ -4,7 +4,8 @@
 names a version of a recipe, `files` its files by role, and `fields` the settings that only some recipes have. `edit`,
 if there is one, says which part of which picture was made anew (see `generation.masks.facts`); `derived` of which
 picture it was made, by the studio itself or, with `change`, by an engine. `control` says what holds the form of its
-pictures and `fit` how the reference was fitted (see `generation.controls.facts`).
+pictures and `fit` how the reference was fitted (see `generation.controls.facts`). `pictures` are the hashes of those
+that the recipe asks for, by its names of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SCHEMA = 2
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
 HOW = (
     "schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out",
-    "control", "fit",
+    "control", "fit", "pictures",
 )  # fmt: skip
 
 
@@ -54,8 +55,13 @@ def sent_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
     """The hashes of the pictures that engines get for it, by placeholder."""
     fitted, control = snapshot.get("fit") or {}, snapshot.get("control") or {}
     found = {"reference": fitted.get("sent") or snapshot.get("reference"), "control": control.get("picture")}
-    found["mask"] = (snapshot.get("edit") or {}).get("sent_mask")
+    found |= {"mask": (snapshot.get("edit") or {}).get("sent_mask"), **pictures_in(snapshot)}
     return {name: digest for name, digest in found.items() if digest}
+
+
+def pictures_in(snapshot: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of the pictures that its recipe asks for, by its names of them."""
+    return dict(snapshot.get("pictures", {}))
 
 
 def size_in(snapshot: Mapping[str, Any]) -> tuple[int, int]:

@@ -19,10 +19,12 @@ from generation.recipes.recipe import (
     GIVEN,
     KINDS,
     NO_WORDS,
+    ROLES,
     WHOLE,
     Control,
     Field,
     File,
+    Picture,
     Recipe,
     Slots,
     Words,
@@ -33,15 +35,15 @@ from stylestudio.comfy.graphs.workflow import Source, Workflow, checked
 
 SCHEMA = 1
 MODES = ("text", "image", "edit")
-STARTS = ("text", "image")  # what a recipe has to have one of
 NEEDED = ("positive", "seed", "filename_prefix")  # in every graph
 # The pictures that a graph starts from, by mode; each has a placeholder and a slot.
 PICTURES = {"image": {"reference"}, "edit": {"reference", "mask"}}
 SETTINGS = ("STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA", "STYLESTUDIO_CONTROLNET")
 OF_STYLES = ("checkpoint", "lightning")
-TYPES = ("text", "integer", "number", "choice", "switch")
+TYPES = ("text", "integer", "number", "choice", "switch", PICTURE := "picture")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
+_ROLE = re.compile(r"[a-z][a-z0-9_]{0,59}")  # as long as is kept with jobs
 _SHAPE = re.compile(r"(\d{2,5})x(\d{2,5})")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -74,8 +76,9 @@ def read(document: Mapping[str, Any]) -> Recipe:
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
     graphs = {mode: _graph(mode, nodes) for mode, nodes in whole.table("graphs").items()}
-    if not graphs.keys() & set(STARTS) or not graphs.keys() <= set(MODES):
-        raise told.wrong("graphs", "has to have text, image or both, and may have edit")
+    if not graphs or not graphs.keys() <= set(MODES):
+        raise told.wrong("graphs", "has to have one or more of text, image and edit")
+    fields, pictures = _fields(told)
     found = Recipe(
         name=told.text("name", _NAME),
         version=told.number("version", int, least=1),
@@ -86,7 +89,8 @@ def read(document: Mapping[str, Any]) -> Recipe:
         comfyui=told.text("comfyui", _VERSION),
         graphs=graphs,
         files={role: _file(role, part) for role, part in told.table("files").parts(_KEY)},
-        fields=_fields(told),
+        fields=fields,
+        pictures=pictures,
         slots=_slots(told.table("slots")),
         outputs={role: str(node) for role, node in told.table("outputs").items()},
         shapes=tuple(_shape(told, text) for text in told.texts("shapes")),
@@ -259,17 +263,30 @@ def _packages(told: _Part) -> dict[str, str]:
     return {kind: told.text(kind) for kind, _address in told.items()}
 
 
-def _fields(told: _Part) -> dict[str, Field]:
+def _fields(told: _Part) -> tuple[dict[str, Field], dict[str, Picture]]:
+    """The settings that people see, and the pictures that they are asked for."""
     rows = told.need("fields")
     if not isinstance(rows, list):
         raise told.wrong("fields", "is not a list")
     fields: dict[str, Field] = {}
+    pictures: dict[str, Picture] = {}
     for place, row in enumerate(rows, 1):
-        each = _field(_Part(row, f"{told.place}: field {place}"))
-        if each.name in fields or each.name in GIVEN:
+        part = _Part(row, f"{told.place}: field {place}")
+        each = _picture(part) if part.value.get("type") == PICTURE else _field(part)
+        if each.name in {*fields, *pictures, *GIVEN}:
             raise told.wrong("fields", f"has {each.name} twice")
-        fields[each.name] = each
-    return fields
+        if isinstance(each, Picture):
+            pictures[each.name] = each
+        else:
+            fields[each.name] = each
+    return fields, pictures
+
+
+def _picture(told: _Part) -> Picture:
+    told.knows("name", "type", "label", "help")
+    if (name := told.text("name", _ROLE)) in ROLES:
+        raise told.wrong("name", f"cannot be {name!r}, which the studio calls a picture itself")
+    return Picture(name, told.words("label"), told.words("help") if told.has("help") else NO_WORDS)
 
 
 def _field(told: _Part) -> Field:
@@ -343,6 +360,7 @@ def _shape(told: _Part, text: str) -> str:
 
 def _check_placeholders(recipe: Recipe) -> None:
     types = {**GIVEN, **{name: each.type for name, each in recipe.fields.items()}}
+    types |= dict.fromkeys(recipe.pictures, PICTURE)
     for role, each in recipe.files.items():
         if each.placeholder in types:
             raise BadRecipe(f"recipe.json: files: {role} has the placeholder {each.placeholder}, which is taken.")
@@ -352,7 +370,7 @@ def _check_placeholders(recipe: Recipe) -> None:
             raise BadRecipe(f"graph {mode} has the placeholder {unknown[0]}, which neither files nor fields name.")
         always = {*NEEDED} - ({"filename_prefix"} if recipe.makes_text else set())
         needed = always - recipe.unused | {*(each.placeholder for each in recipe.files.values())}
-        needed |= PICTURES.get(mode, set())
+        needed |= PICTURES.get(mode, set()) | recipe.pictures.keys()
         if missing := sorted(needed - flow.placeholders):
             raise BadRecipe(f"graph {mode} lacks the placeholder {missing[0]}.")
         if mixed := sorted(name for name in flow.mixed if types[name] in WHOLE):
@@ -373,6 +391,8 @@ def _check_nodes(recipe: Recipe) -> None:
             raise BadRecipe(
                 f"recipe.json: outputs has {role}, which only a recipe with the graph image alone can have."
             )
+        if recipe.pictures:
+            raise BadRecipe(f"recipe.json: outputs has {role}, which a recipe that asks for pictures cannot have.")
     if strange := sorted(recipe.packages.keys() - {kind for mode in recipe.graphs for kind in recipe.classes(mode)}):
         raise BadRecipe(f"recipe.json: packages has {strange[0]}, which is no node class of its graphs.")
     for mode, flow in recipe.graphs.items():

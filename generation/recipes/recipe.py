@@ -26,8 +26,9 @@ GIVEN: Mapping[str, str] = {
 }
 OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 CHANGED = frozenset({"mask", "larger"})  # outputs of what only changes a picture: what is in front of it; larger
-KINDS = ("canny", "lines", "depth", "pose")  # of control pictures
-CONTROL = "control"  # the role of the file that understands these
+KINDS = ("canny", "lines", "depth", "pose")  # of control pictures; the file that understands them has the role CONTROL
+# Roles of the pictures that every job may be given, so that no recipe calls one that it asks for like this.
+ROLES = CONTROL, SOURCE, FITTED = ("control", "source", "fitted")
 BRACES = "{{"  # what `braces` always stands for, so that a graph may contain it
 # A placeholder of these types is a whole input, never a part of a longer text.
 WHOLE = frozenset({"integer", "number", "choice", "picture", "file"})
@@ -112,6 +113,20 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that people give besides the one to start from."""
+
+    name: str
+    label: Words
+    help: Words = NO_WORDS
+
+    @property
+    def lacking(self) -> str:
+        """What to tell somebody who gave none."""
+        return _("%(label)s: choose a picture.") % {"label": self.label}
+
+
+@dataclass(frozen=True, slots=True)
 class Slots:
     """Where other things are plugged in. Styles go behind the output `model` and the output `clip` of two nodes, or
     behind the first alone if there is no `clip`; without `model` the recipe takes none. The others are the nodes of the
@@ -160,6 +175,7 @@ class Recipe:
     graphs: Mapping[str, Workflow]  # by what pictures start from: text, image, edit
     files: Mapping[str, File]  # by role, in the order in which engines load them
     fields: Mapping[str, Field]
+    pictures: Mapping[str, Picture]  # that every graph takes besides reference and mask, by name
     slots: Slots
     outputs: Mapping[str, str]
     shapes: tuple[str, ...]
@@ -202,6 +218,11 @@ class Recipe:
         return bool(self.outputs.keys() & CHANGED)
 
     @property
+    def only_edits(self) -> bool:
+        """Whether all that it can do is to make a part of a picture anew."""
+        return {*self.graphs} == {"edit"}
+
+    @property
     def takes_styles(self) -> bool:
         """Whether styles can be mixed into its pictures."""
         return self.slots.model is not None
@@ -226,8 +247,8 @@ class Recipe:
         loras: Iterable[tuple[str, float]],
         form: Form | None = None,
     ) -> Graph:
-        """The graph of one picture. `values` are those of GIVEN and of the fields, `files` names by role, `loras` names
-        and weights of styles, `form` is what holds its form. Raises GraphError if something is missing.
+        """The graph of one picture. `values` are those of GIVEN, of the fields and the pictures, `files` names by role,
+        `loras` names and weights of styles, `form` is what holds its form. Raises GraphError if something is missing.
         """
         named = {each.placeholder: files[role] for role, each in self.files.items() if role in files}
         known = {**values, **named, "braces": BRACES}
@@ -250,6 +271,7 @@ class Recipe:
     def samples(self) -> Sequence[Graph]:
         """A graph of each mode with the usual settings and a style, to see whether an engine's nodes fit."""
         given = {name: "" if kind in ("text", "picture") else 1024 for name, kind in GIVEN.items()}
+        given |= self.defaults | dict.fromkeys(self.pictures, "")
         nameless = dict.fromkeys(self.files, "")
         styles = [("", 1.0)] if self.takes_styles else []
-        return [self.build(mode, {**given, **self.defaults}, nameless, styles) for mode in self.graphs]
+        return [self.build(mode, given, nameless, styles) for mode in self.graphs]

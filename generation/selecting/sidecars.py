@@ -85,7 +85,7 @@ def settings(picture: GeneratedImage, mix: Iterable[TaskStyle]) -> dict[str, Any
         found["preset"] = task.frame.preset
     if task.derived:
         found["made_of"] = task.derived
-    found |= {name: task.snapshot[name] for name in ("control", "fit") if name in task.snapshot}
+    found |= {name: task.snapshot[name] for name in ("control", "fit", "pictures") if name in task.snapshot}
     if task.reference_id:
         found["denoise"] = task.denoise
     return found

@@ -12,7 +12,7 @@ from generation.recipes.own import node_facts
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.graphs.wiring import NodeInfoSource
 
-ALWAYS = ("SaveImage", "LoraLoader")  # what recipes are put together with
+ALWAYS = ("SaveImage", "LoraLoader", "LoadImageMask")  # what recipes are put together with
 MOST_CLASSES = 200  # of a workflow, which an engine is asked for one by one
 PATIENCE = 20.0  # seconds for all engines together
 FOR_ONE = 10.0  # seconds for one of them

@@ -7,18 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from generation.ordering.references import add_reference
+from generation.pictures.models import Reference
 from generation.recipes import registry
 from generation.recipes.own import building
 from generation.recipes.own.building import OTHER, USES, Decision, Shape
 from generation.recipes.own.importing import MOST_SUMMARY
 from generation.recipes.own.looking import Spot, Workflow
-from generation.recipes.own.usual_words import MOST_LABEL, words_for
-from generation.recipes.recipe import Words
+from generation.recipes.own.usual_words import MOST_LABEL, picture_words, words_for
+from generation.recipes.recipe import Recipe, Words
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import PICTURES, Choices, Line, TextBox
+from stylestudio.images.decoding import BadPicture
 
 USE_WORDS = {
     "positive": gettext_lazy("Prompt"),
@@ -27,11 +31,14 @@ USE_WORDS = {
     "width": gettext_lazy("Width"),
     "height": gettext_lazy("Height"),
     "reference": gettext_lazy("Picture to start from"),
+    "both": gettext_lazy("Picture to start from, and part to make anew"),
+    "mask": gettext_lazy("Part to make anew"),
+    "picture": gettext_lazy("A further picture"),
     "form": gettext_lazy("In the form"),
     "advanced": gettext_lazy("Under Advanced"),
     "fixed": gettext_lazy("Not in the form"),
 }
-LABELLED = ("negative", "form", "advanced")  # uses of which members read the label
+LABELLED = ("negative", "form", "advanced", "picture")  # uses of which members read the label
 VALUED = (*LABELLED, "fixed")  # uses of which the value is decided here
 WIDE = {"autocomplete": "off"}
 
@@ -151,8 +158,8 @@ class FieldForm(StudioForm):
         initial |= {"default": decision.default, "least": decision.least, "most": decision.most}
         super().__init__(data, prefix=prefix_of(spot.key), initial=initial)
         self.spot, self.decision = spot, decision
-        _offer(self, "use", [(use, str(USE_WORDS[use])) for use in USES[spot.type]])
-        if decision.use in VALUED:
+        _offer(self, "use", [(use, str(USE_WORDS[use])) for use in spot.uses or USES[spot.type]])
+        if decision.use in VALUED and not spot.uses:
             self.fields |= _value_fields(spot)
         if decision.use not in LABELLED:
             del self.fields["label_en"], self.fields["label_zh"]
@@ -168,9 +175,19 @@ class FieldForm(StudioForm):
         return any(name not in self.bare for name in self.errors)
 
     @property
-    def limits(self) -> list[forms.BoundField]:
-        """The fields of the value itself."""
-        return [self[name] for name in ("default", "least", "most") if name in self.fields]
+    def details(self) -> list[forms.BoundField]:
+        """What is folded away: labels, and the fields of the value itself."""
+        return [self[name] for name in self.fields if name not in self.bare]
+
+    @property
+    def has_value(self) -> bool:
+        """Whether its value is decided here."""
+        return "default" in self.fields
+
+    @property
+    def loses_mask(self) -> bool:
+        """Whether the workflow takes a mask of a picture, which is empty as long as nobody paints one."""
+        return "both" in self.spot.uses and self.decision.use != "both"
 
     def clean(self) -> dict[str, Any]:
         """Labels are needed where members read them; the usual value lies between the ends."""
@@ -191,6 +208,8 @@ class FieldForm(StudioForm):
         """What a valid form decides."""
         data, before = self.cleaned_data, self.decision
         label = dict(before.label)
+        if data["use"] == "picture" != before.use:
+            label = picture_words(self.spot)
         if "label_en" in data:
             label = {"en": data["label_en"], "zh-hans": data["label_zh"] or data["label_en"]}
         known = {name: data.get(name, getattr(before, name)) for name in ("default", "least", "most")}
@@ -231,17 +250,27 @@ def prefix_of(key: str) -> str:
 
 
 class TryForm(StudioForm):
-    """What a draft is tried with."""
+    """What a draft is tried with: words, and the pictures that its recipe asks for."""
 
     prompt = forms.CharField(label=gettext_lazy("Prompt"), required=False, max_length=4000, widget=Line(WIDE))
     picture = forms.FileField(
         label=gettext_lazy("Picture to start from"), required=False, widget=forms.FileInput({"accept": PICTURES})
     )
 
-    def __init__(self, data: Any = None, files: Any = None, *, wants_picture: bool = False) -> None:
+    def __init__(self, data: Any = None, files: Any = None, *, recipe: Recipe) -> None:
         super().__init__(data, files, prefix="try")
-        if not wants_picture:
+        if "image" not in recipe.graphs:
             del self.fields["picture"]
+        box = forms.FileInput({"accept": PICTURES})
+        for name, each in recipe.pictures.items():
+            self.fields[name] = forms.FileField(label=str(each.label), required=False, widget=box)
+
+    def pictures(self, user: User) -> dict[str, Reference]:
+        """Those of a valid form, stored, by name. Raises BadPicture if one is missing or cannot be used."""
+        wanted = [name for name in self.fields if name != "prompt"]
+        if missing := [str(self.fields[name].label) for name in wanted if not self.cleaned_data[name]]:
+            raise BadPicture(_("Choose a picture to try it with: %s.") % ", ".join(missing))
+        return {name: add_reference(self.cleaned_data[name], user) for name in wanted}
 
 
 class Shaping:

@@ -17,10 +17,10 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from generation.controls.models import Given
 from generation.engines import lacks, roster
 from generation.ordering import orders
 from generation.ordering.orders import Order
-from generation.ordering.references import add_reference
 from generation.pictures.models import GenerationTask
 from generation.recipes import accelerators, registry
 from generation.recipes.models import OwnRecipe, OwnVersion
@@ -149,22 +149,18 @@ def _try(request: StudioRequest, found: OwnVersion) -> GenerationTask:
     words = _("An owner of the studio has to try this, because of what %s may do.")
     drafting.require_harmless(found, request.user, words)
     recipe = drafting.recipe_of(found)
-    trial = _trial(request, drafting.shape_of(found))
+    if recipe.only_edits:
+        raise NotPublished(_("It needs a picture and a part of it that is marked. Publish it to try it under Edit."))
+    trial = TryForm(request.POST, request.FILES, recipe=recipe)
     if not trial.is_valid():
         raise ValidationError(" ".join(str(words) for each in trial.errors.values() for words in each))
-    reference = None
-    if "image" in recipe.graphs:
-        if not (file := trial.cleaned_data.get("picture")):
-            raise BadPicture(_("Choose a picture to try it with."))
-        reference = add_reference(file, request.user)
+    pictures = trial.pictures(request.user)
+    reference = pictures.pop("picture", None)
     words = trial.cleaned_data["prompt"] or TRIED
-    order = Order(prompt=words, recipe=recipe, reference=reference, **orders.told(recipe.defaults))
+    order = Order(
+        prompt=words, recipe=recipe, reference=reference, given=Given(asked=pictures), **orders.told(recipe.defaults)
+    )
     return orders.place(order, request.user, visibility=Visibility.PRIVATE)
-
-
-def _trial(request: StudioRequest, shape: Shape) -> TryForm:
-    wants_picture = any(each.use == "reference" for each in shape.fields)
-    return TryForm(request.POST or None, request.FILES or None, wants_picture=wants_picture)
 
 
 def _shaping(found: OwnVersion) -> Shaping:
@@ -189,11 +185,10 @@ def _page(
             (engine, [(kind, packages.get(kind, "")) for kind in absent])
             for engine, absent in engine_facts.lacking(kinds)
         ],
-        "misfit": _misfit(found),
+        **_as_recipe(request, found),
         "files": flow.files(keys),
         "left_out": len(flow.nodes) - len(keys) - 1,
         "is_told": bool(found.nodes),
-        "trial": _trial(request, shaping.shape),
     }
     if number := request.GET.get("tried", ""):
         job = visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
@@ -201,12 +196,14 @@ def _page(
     return render(request, "generation/workflows/version.html", context, status=status)
 
 
-def _misfit(found: OwnVersion) -> str:
+def _as_recipe(request: StudioRequest, found: OwnVersion) -> dict[str, Any]:
+    """What the page says of the recipe that a version is now, and how it is tried; why it is none."""
     try:
-        lack = drafting.misfit(found)
+        recipe, lack = drafting.recipe_of(found), drafting.misfit(found)
     except NotShaped as refusal:
-        return str(refusal)
-    return lacks.lack_in_words(lack) if lack else ""
+        return {"misfit": str(refusal)}
+    trial = TryForm(request.POST or None, request.FILES or None, recipe=recipe)
+    return {"misfit": lacks.lack_in_words(lack) if lack else "", "recipe": recipe, "trial": trial}
 
 
 @require_POST

@@ -32,10 +32,13 @@ from generation.lists.forms import (
     WordsForm,
 )
 from generation.lists.models import OrderList
+from generation.ordering.asked_pictures.fields import AskedForm
 from generation.ordering.control_form.fields import ControlFields
 from generation.ordering.forms import OrderForm
+from generation.recipes import reading
 from generation.recipes.own import building
 from generation.recipes.own.looking import Workflow
+from generation.recipes.recipe import Recipe
 from generation.selecting.forms import DownloadForm
 from generation.selecting.keeping_actions import OntoForm, StarsForm
 from generation.workflows.forms import AboutForm, AddForm, FieldForm, Shaping, TryForm
@@ -47,7 +50,7 @@ from stylestudio.people import accounts
 from stylestudio.uploads.views import StartForm
 from tests.forms.drawn import Drawn
 from tests.generation.browsing import picture_of, place
-from tests.generation.workflows.graphs import fourteen
+from tests.generation.workflows.graphs import blended, fourteen
 from tests.styles.bringing import send, weights
 from training.datasets.captions.forms import BulkForm, OneSentence, ProposeForm
 from training.datasets.captions.grid import Filters, Grid
@@ -167,6 +170,12 @@ def shaping() -> Shaping:
     return Shaping(flow, building.propose(flow, "Portrait"))
 
 
+def asking() -> Recipe:
+    """A recipe that starts from a picture and asks for another."""
+    flow = Workflow(blended(), {})
+    return reading.read(building.document(flow, building.propose(flow, "Blend"), "own-blend", 1))
+
+
 def about(_ada: User) -> Case:
     sent = {"title_en": "A", "output": "9", "family": "sdxl"}
     form = shaping().about
@@ -259,7 +268,8 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     AddForm: lambda _ada: Case(AddForm, {}),
     AboutForm: about,
     FieldForm: field_row,
-    TryForm: lambda _ada: Case(lambda data: TryForm(data, wants_picture=True), {}),
+    TryForm: lambda _ada: Case(lambda data: TryForm(data, recipe=asking()), {}),
+    AskedForm: lambda _ada: Case(lambda data: AskedForm(data, recipe=asking()), {}),
     accounts.OwnerForm: lambda _ada: Case(accounts.OwnerForm, {"username": "olga"}),
     accounts.SignInForm: sign_in,
     accounts.NewPasswordForm: new_password,

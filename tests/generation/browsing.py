@@ -41,16 +41,16 @@ GET_ONLY = {
     "trash-others", "version-engines", "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
-    "accelerator", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete", "board-put-back", "board-remove",
-    "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "control",
-    "delete-filter", "draft", "draft-clear", "draft-restore", "edit-compose", "engine-ask", "engine-pause",
-    "engine-resume", "export-preset-delete", "export-preset-new", "face-ask", "fetch-again", "generate",
-    "job-variations", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-retry",
-    "list-rows", "mark", "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive",
-    "recipe-discard", "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry",
-    "retry-smaller", "safe-range", "save-filter", "save-preset", "seamless", "selection", "selection-gone",
-    "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore", "trash-cancel",
-    "trash-delete", "trash-restore", "variations", "word-list-delete",
+    "accelerator", "asked-from", "asked-picture", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete",
+    "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel",
+    "cancel-waiting", "clear", "compose", "control", "delete-filter", "draft", "draft-clear", "draft-restore",
+    "edit-compose", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete", "export-preset-new",
+    "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns", "list-discard",
+    "list-order", "list-pause", "list-retry", "list-rows", "mark", "move-to-front", "picture-cover", "picture-delete",
+    "picture-restore", "recipe-archive", "recipe-discard", "recipe-publish", "recipe-renew", "reference",
+    "reference-from", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "seamless",
+    "selection", "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove",
+    "takeover-restore", "trash-cancel", "trash-delete", "trash-restore", "variations", "word-list-delete",
 }  # fmt: skip
 WITH_NUMBER = {
     "atlas", "atlas-cancel", "atlas-retry", "atlas-zip", "board", "board-arrange", "board-delete", "board-put-back",
@@ -96,6 +96,10 @@ def address(name: str, pk: int = 1) -> str:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
     if name == "list-example":
         return reverse("generation:list-example", args=["en", "csv"])
+    if name == "asked-picture":
+        return reverse("generation:asked-picture", args=["own-blend", "own_image"])
+    if name == "asked-from":
+        return reverse("generation:asked-from", args=["own-blend", "own_image", pk])
     numbered = (
         WITH_LIST | WITH_NUMBER | WITH_TAKEOVER | WITH_OWN_RECIPE | WITH_EXPORT_PRESET | WITH_ENGINE | WITH_VERSION
     )

@@ -34,7 +34,7 @@ from styles import importing
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.models import Upload
 from stylestudio.people.visibility import Visibility
-from tests.generation.workflows.graphs import as_file, fourteen
+from tests.generation.workflows.graphs import as_file, blended, fourteen
 from tests.styles.bringing import weights
 from training.datasets.health import stored
 from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
@@ -78,6 +78,8 @@ class Cast:
         self._lists()
         self._datasets()
         self._trainings()
+        self.blending = drafting.add(as_file(blended()), "blend.json", self.users["curator"])
+        drafting.publish(self.blending, self.users["curator"])
         self.own_draft = drafting.add(as_file(fourteen()), "portrait.json", self.users["curator"])
         self.saved_filter = SavedFilter.objects.create(owner=self.maker, name="Hens", query="q=hen")
         self.export_preset = ExportPreset.objects.create(name="Icons", steps=[{"step": "trim"}])

@@ -49,6 +49,8 @@ RULES: dict[str, Rule] = {
     "generation:other-styles": page(),
     "generation:save-preset": action(TEAM),
     "generation:reference": action(TEAM),
+    "generation:asked-picture": action(TEAM),
+    "generation:asked-from": action(TEAM, "picture"),
     "generation:control": action(TEAM),
     "generation:control-picture": page(),  # of a ticket, which only its person has
     "generation:reference-from": action(TEAM, "picture"),

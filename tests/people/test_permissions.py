@@ -83,6 +83,8 @@ def path_to(cast: Cast, address: Address, rule: Rule) -> str:
         "key": "abc",
         "name": "artists/gallery",
         "token": "token",
+        "recipe": cast.blending.recipe.name,
+        "asked": "own_image",
     }
     return "/" + re.sub(r"<\w+:(\w+)>", lambda found: str(facts[found[1]]), address.route)
 

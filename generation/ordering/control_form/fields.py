@@ -36,7 +36,7 @@ from generation.controls.facts import (
 )
 from generation.controls.models import SOURCE, Given
 from generation.ordering.control_form.preparing import Wish
-from generation.ordering.references import add_reference, of_ticket, ticket
+from generation.ordering.references import add_reference, of_ticket, sent_at_once, ticket
 from generation.pictures.models import Reference
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import PICTURES, Choices, Segments, Slider
@@ -44,15 +44,7 @@ from stylestudio.images.decoding import BadPicture
 
 OFF = "off"
 BEGIN = {"control": CANNY}  # what the form says once somebody brings a picture whose form is held
-SENT_AT_ONCE = {
-    "hx-post": reverse_lazy("generation:control"),
-    "hx-trigger": "change consume",
-    "hx-sync": "this:replace",
-    "hx-encoding": "multipart/form-data",
-    "hx-params": "control_file",
-    "hx-target": "#control-source",
-    "hx-swap": "outerHTML",
-}
+SENT_AT_ONCE = sent_at_once(reverse_lazy("generation:control"), "control_file", "control-source")
 WAYS = [(CUT, gettext_lazy("Cut")), (PAD, gettext_lazy("Pad")), (STRETCH, gettext_lazy("Stretch"))]
 
 

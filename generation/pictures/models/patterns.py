@@ -116,7 +116,8 @@ def graph_values(snapshot: Mapping[str, Any], task: int, index: int, prompt_id: 
     values |= {"positive": snapshot.get("final_prompt"), "prefix": file_prefix(task, index, prompt_id)}
     if index < len(seeds := snapshot.get("seeds", ())):
         values["seed"] = seeds[index]
-    values |= {name: reference_name(digest) for name, digest in snapshots.sent_in(snapshot).items()}
+    sent = snapshots.sent_in(snapshot)
+    values |= {name: reference_name(sent[name]) for name in _INPUTS["image"] if name in sent}
     of_recipe = snapshots.files_in(snapshot)
     files = {name: of_recipe[role] for name, role in _FILES.items() if role in of_recipe}
     styles = [style for style in snapshot.get("styles", ()) if style.get("lora")]
@@ -146,7 +147,7 @@ def reference_name(digest: str) -> str:
 
 _VARIES = {
     "prompt", "final_prompt", "negative", "width", "height", "seeds", "steps", "cfg", "denoise", "reference",
-    "taken_over", "derived", "edit", "control", "fit",
+    "taken_over", "derived", "edit", "control", "fit", "pictures",
 }  # fmt: skip
 
 

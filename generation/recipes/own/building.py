@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from generation.recipes import reading
+from generation.recipes.own import loaders
 from generation.recipes.own.looking import FileSpot, Spot, Workflow
 from generation.recipes.own.usual_words import words_for
 from generation.recipes.recipe import BRACES
@@ -23,14 +24,16 @@ SHAPES = (
     "1024x1024", "1152x896", "896x1152", "1216x832", "832x1216", "1344x768", "768x1344", "1536x640",
 )  # fmt: skip
 SAVED = "SaveImage"
-GIVEN_USES = ("positive", "negative", "seed", "width", "height", "reference")
+MOST_ASKED = 8  # pictures that a form asks for besides the one to start from
+PICTURE_USES = ("reference", "both", "mask", "picture")  # both: starts from it, and makes a part of it anew
+GIVEN_USES = ("positive", "negative", "seed", "width", "height", "reference", "both", "mask")
 USES: Mapping[str, tuple[str, ...]] = {
     "text": ("positive", "negative", "form", "advanced", "fixed"),
     "integer": ("form", "advanced", "seed", "width", "height", "fixed"),
     "number": ("form", "advanced", "fixed"),
     "choice": ("form", "advanced", "fixed"),
     "switch": ("form", "advanced", "fixed"),
-    "picture": ("reference",),
+    "picture": PICTURE_USES,
 }
 _COLUMN_TYPES = {
     "steps": ("integer",), "cfg": ("number",), "sampler": ("choice",), "scheduler": ("choice",), "denoise": ("number",),
@@ -46,6 +49,8 @@ _NOT_SDXL_FILES = re.compile(
     r"v1-5|sd_?1\.?5|sd_?2|sd_?3|stable-diffusion-[123]|flux|schnell|qwen|hidream|chroma|z_image|lumina|pixart|kolors"
     r"|cascade|aura|ltx|wan\d|cosmos|omnigen"
 )
+# What is said of a picture of which the workflow takes nothing but a mask.
+WHITE = {"en": "A black and white picture: what is white counts.", "zh-hans": "一张黑白图片：白色部分有效。"}
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
 
@@ -133,7 +138,7 @@ def _family(flow: Workflow, keys: set[str]) -> str:
 
 def _proposed(spots: Sequence[Spot]) -> Iterator[Decision]:
     once: set[str] = set()
-    has_picture = any(spot.type == "picture" for spot in spots)
+    has_picture = any(spot.role in ("reference", "both") for spot in spots)
     for spot in spots:
         use = _use(spot, once, has_picture=has_picture)
         if use != "fixed":
@@ -142,7 +147,9 @@ def _proposed(spots: Sequence[Spot]) -> Iterator[Decision]:
 
 
 def _use(spot: Spot, once: set[str], *, has_picture: bool) -> str:
-    if not spot.is_offered and spot.type != "picture":
+    if spot.type == "picture":
+        return spot.role
+    if not spot.is_offered:
         return "fixed"
     if spot.role in GIVEN_USES and spot.role in USES[spot.type]:
         return spot.role
@@ -151,7 +158,7 @@ def _use(spot: Spot, once: set[str], *, has_picture: bool) -> str:
     return "advanced" if spot.role and spot.role not in once else "fixed"
 
 
-_PLACES = ("reference", "positive", "negative", "width", "height", "seed", "form", "advanced")
+_PLACES = (*PICTURE_USES, "positive", "negative", "width", "height", "seed", "form", "advanced")
 
 
 def _ordered(fields: Iterator[Decision]) -> list[Decision]:
@@ -159,12 +166,12 @@ def _ordered(fields: Iterator[Decision]) -> list[Decision]:
 
 
 def added(flow: Workflow, shape: Shape, keys: Sequence[str]) -> Shape:
-    """The shape with these values in the form too, as further settings at its end."""
+    """The shape with these values in the form too, as further settings and pictures at its end."""
     there = {each.at for each in shape.fields}
     new = [
-        Decision(spot.key, "advanced", words_for(spot), spot.default, spot.least, spot.most)
+        Decision(spot.key, spot.role if spot.uses else "advanced", words_for(spot), spot.default, spot.least, spot.most)
         for spot in flow.spots(needed(flow, shape.output))
-        if spot.key in keys and spot.key not in there and spot.is_offered and spot.type != "picture"
+        if spot.key in keys and spot.key not in there and (spot.is_offered or spot.uses)
     ]
     return replace(shape, fields=(*shape.fields, *new))
 
@@ -178,14 +185,17 @@ def document(flow: Workflow, shape: Shape, name: str, version: int) -> dict[str,
     spots = {spot.key: spot for spot in flow.spots(keys)}
     decided = [each for each in shape.fields if each.at in spots]
     _check(spots, decided)
-    mode = "image" if any(each.use == "reference" for each in decided) else "text"
+    mode = _mode({each.use for each in decided})
     names, fields = _fields(spots, decided, mode)
     places: dict[str, Any] = {at: f"{{{{{name}}}}}" for at, name in names.items()}
     files = _files(flow, keys)
     fixed = {each.at: each.default for each in decided if each.use == "fixed"}
     graph = _graph(flow, shape.output, keys, places | {at: _literal(value) for at, value in fixed.items()}, files)
     used = {name for each in graph.values() for name in _names_in(each["inputs"])}
-    slots = _slots(shape, keys, decided, spots, mode)
+    graph, mask = loaders.rewired(
+        flow, graph, {spots[each.at].node: each.use for each in decided if spots[each.at].uses}
+    )
+    slots = _slots(shape, keys, decided, spots, mask)
     recipe = {
         "schema": reading.SCHEMA,
         "name": name,
@@ -207,19 +217,31 @@ def document(flow: Workflow, shape: Shape, name: str, version: int) -> dict[str,
     return {"recipe": recipe, "graphs": {mode: graph}}
 
 
+def _mode(uses: Collection[str]) -> str:
+    """By what the picture starts from; see `reading.MODES`."""
+    if {"both", "mask"} & {*uses}:
+        return "edit"
+    return "image" if "reference" in uses else "text"
+
+
 def _check(spots: Mapping[str, Spot], decided: Sequence[Decision]) -> None:
     asked = [each for each in decided if each.use != "fixed"]
     if len(asked) > MOST_FIELDS:
         raise NotShaped(_("A form has at most %d fields. Leave some of them as they are.") % MOST_FIELDS)
     pictures = {key for key, spot in spots.items() if spot.type == "picture"}
+    uses = [each.use for each in asked if each.at in pictures]
+    if uses.count("picture") > MOST_ASKED:
+        raise NotShaped(_("A form asks for at most %d further pictures.") % MOST_ASKED)
     if missing := pictures - {each.at for each in asked}:
         raise NotShaped(_("%s loads a picture, so the form has to ask for one.") % spots[min(missing)].title)
     for each in asked:
         spot = spots[each.at]
-        if each.use not in USES[spot.type]:
+        if each.use not in (spot.uses or USES[spot.type]):
             raise NotShaped(_("%(label)s cannot be used as this.") % {"label": each.label["en"]})
         if not spot.is_offered and spot.type != "picture":
             raise NotShaped(_("%s may do more than make pictures, so nobody is asked for its values.") % spot.title)
+    if "mask" in uses and not {"reference", "both"} & {*uses}:
+        raise NotShaped(_("A part of a picture is made anew, so one of the pictures has to be the one to start from."))
     for language in ("en", "zh-hans"):
         labels = [each.label[language].strip().casefold() for each in asked if each.use not in GIVEN_USES]
         if twins := [label for place, label in enumerate(labels) if label in labels[:place]]:
@@ -238,7 +260,7 @@ def _fields(
         if each.use == "fixed":
             continue
         if each.use in GIVEN_USES and each.use != "negative":
-            places[each.at] = each.use
+            places[each.at] = "reference" if each.use == "both" else each.use
             continue
         name = "negative" if each.use == "negative" else _name(spot, taken, mode)
         places[each.at] = name
@@ -252,13 +274,17 @@ def _name(spot: Spot, taken: set[str], mode: str) -> str:
     """A name that no other field has: the usual one if it is what tasks have a column for."""
     if spot.role in _COLUMN_TYPES and spot.role not in taken and spot.type in _COLUMN_TYPES[spot.role]:
         fits = max(map(len, spot.choices), default=0) <= _MOST_CHOICE and (spot.most or 0) <= _MOST_STEPS
-        if fits and (spot.role != "denoise" or mode == "image"):
+        if fits and (spot.role != "denoise" or mode != "text"):
             return spot.role
     stem = "own_" + (_NO_LETTER.sub("_", spot.input.lower()).strip("_") or "value")[:40]
     return next(name for n in range(1, 10**6) if (name := stem if n == 1 else f"{stem}_{n}") not in taken)
 
 
 def _field(name: str, spot: Spot, each: Decision) -> dict[str, Any]:
+    if spot.uses:
+        return {"name": name, "type": "picture", "label": dict(each.label)} | (
+            {"help": WHITE} if "mask" in spot.uses else {}
+        )
     told: dict[str, Any] = {"name": name, "type": spot.type, "label": dict(each.label), "default": each.default}
     told["advanced"] = each.use != "form"
     if spot.type in ("integer", "number"):
@@ -312,17 +338,13 @@ def _graph(
                 inputs[name] = _literal(value)
         graph[key] = {**_literal({name: value for name, value in node.items() if name != "inputs"}), "inputs": inputs}
     source, slot = flow.outputs[output]
-    saver = output if output not in keys else _free(graph)
+    saver = output if output not in keys else loaders.free(graph)
     graph[saver] = {
         "class_type": SAVED,
         "inputs": {"images": [source, slot], "filename_prefix": "{{filename_prefix}}"},
         "_meta": {"title": "Save"},
     }
     return graph
-
-
-def _free(graph: Mapping[str, Any]) -> str:
-    return next(str(number) for number in range(1, 10**6) if str(number) not in graph)
 
 
 def _literal(value: Any) -> Any:
@@ -341,7 +363,7 @@ def _names_in(inputs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _slots(
-    shape: Shape, keys: set[str], decided: Sequence[Decision], spots: Mapping[str, Spot], mode: str
+    shape: Shape, keys: set[str], decided: Sequence[Decision], spots: Mapping[str, Spot], mask: str
 ) -> dict[str, Any]:
     slots: dict[str, Any] = {}
     if shape.styles:
@@ -349,8 +371,10 @@ def _slots(
             raise NotShaped(_("Styles go to a place that this picture does not need. Choose another place for them."))
         slots["styles"] = {"model": list(shape.styles[0]), "clip": list(shape.styles[1])}
     nodes = {each.use: spots[each.at].node for each in reversed(decided)}
-    if mode == "image":
-        slots["reference"] = nodes["reference"]
+    if start := nodes.get("both") or nodes.get("reference"):
+        slots["reference"] = start
+    if mask:
+        slots["mask"] = mask
     if "negative" in nodes:
         slots["negative"] = nodes["negative"]
     return slots

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from generation.recipes import reading
 from generation.recipes.own import building
-from generation.recipes.own.building import FAMILY, GIVEN_USES, MOST_FIELDS, USES, Decision, NotShaped, Shape
+from generation.recipes.own.building import (
+    FAMILY,
+    GIVEN_USES,
+    MOST_FIELDS,
+    PICTURE_USES,
+    USES,
+    Decision,
+    NotShaped,
+    Shape,
+)
 from generation.recipes.own.looking import Spot, Workflow
 from generation.recipes.own.taking import NotTaken
 from generation.recipes.own.usual_words import MOST_LABEL
@@ -55,12 +64,17 @@ def carried(flow: Workflow, proposed: Shape, earlier: Any) -> Shape:
     """The shape of an earlier version for another workflow: what both have stays as it was decided, and of what the
     studio fills itself nothing goes missing.
     """
+    table = _table(earlier)
+    rows = [row for row in table.get("fields", ()) if isinstance(row, dict)]
+    told = {row.get("at") for row in rows}
+    pictures = [asdict(each) for each in proposed.fields if each.use in PICTURE_USES and each.at not in told]
     try:
-        kept = shape(flow, proposed, earlier)
+        kept = shape(flow, proposed, {**table, "fields": [*pictures, *rows]})
     except NotTaken:
         return proposed
     there = {each.use for each in kept.fields}
-    missing = tuple(each for each in proposed.fields if each.use in GIVEN_USES and each.use not in there)
+    given = {*GIVEN_USES} - {*PICTURE_USES}
+    missing = tuple(each for each in proposed.fields if each.use in given and each.use not in there)
     return replace(kept, fields=(*missing, *kept.fields))
 
 
@@ -70,7 +84,7 @@ def _decision(row: Mapping[str, Any], spots: Mapping[str, Spot]) -> Decision | N
     if spot is None:
         return None
     value, least, most = (row.get(name) for name in ("default", "least", "most"))
-    if row.get("use") not in USES[spot.type]:
+    if row.get("use") not in (spot.uses or USES[spot.type]):
         raise _damaged(f"{spot.key}: use")
     if not isinstance(value, _TYPES[spot.type]) or (isinstance(value, bool) and spot.type != "switch"):
         raise _damaged(f"{spot.key}: default")
@@ -83,6 +97,8 @@ def _decision(row: Mapping[str, Any], spots: Mapping[str, Spot]) -> Decision | N
     else:
         least = most = None
     label = _words(row.get("label"), MOST_LABEL, f"{spot.key}: label")
+    if spot.uses:
+        value = spot.default  # nobody chooses files of engines
     return Decision(spot.key, str(row["use"]), label, value, least, most)
 
 

@@ -6,12 +6,13 @@ Everything is told by type and name from what an engine says of its classes; wit
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from generation.recipes.own import abilities
+from generation.recipes.own import abilities, loaders
 from generation.recipes.own.taking import MODEL_FILE, called, is_file_name, sources
 from stylestudio.comfy.errors import FILE_INPUTS
 from stylestudio.comfy.graphs import node_info
@@ -32,11 +33,11 @@ _GIVES = {
     "VAEDecode": ("IMAGE",),
     "VAEDecodeTiled": ("IMAGE",),
     "LoadImage": ("IMAGE", "MASK"),
+    "LoadImageMask": ("MASK",),
     "CLIPTextEncode": ("CONDITIONING",),
 }
 _SAVERS = ("SaveImage", "PreviewImage")
 _MOVING = re.compile(r"video|webm|animated|gif|audio|3d|glb|mesh|latent", re.IGNORECASE)
-_PICTURE_LOADERS = frozenset({"LoadImage", "LoadImageMask"})
 _SEEDS = frozenset({"seed", "noise_seed"})
 _SIDES = frozenset({"width", "height"})
 _COLUMNS = {
@@ -71,6 +72,8 @@ class Spot:
     step: float | None = None
     choices: tuple[str, ...] = ()
     is_offered: bool = True
+    uses: tuple[str, ...] = ()  # of a picture: what it can be for
+    number: int = 0  # of a picture: its place among those that are loaded, from 1
 
     @property
     def key(self) -> str:
@@ -214,7 +217,16 @@ class Workflow:
     def spots(self, keys: Iterable[str]) -> list[Spot]:
         """The values of these nodes, with what they seem to be for."""
         found = [spot for key in self.in_order(keys) for spot in self._spots_of(key)]
-        return _with_one_prompt(found)
+        return [*self._pictures(found, keys), *_with_one_prompt(spot for spot in found if spot.type != "picture")]
+
+    def _pictures(self, found: Iterable[Spot], keys: Iterable[str]) -> Iterator[Spot]:
+        """The pictures among them, with what each of them can be for. Those of one title are told apart by number."""
+        pictures, loaded = [spot for spot in found if spot.type == "picture"], loaders.loaded(self, keys)
+        titles = Counter(spot.title.casefold() for spot in pictures)
+        for number, spot in enumerate(pictures, 1):
+            seems = loaded[spot.node]
+            title = f"{spot.title} {number}" if titles[spot.title.casefold()] > 1 else spot.title
+            yield replace(spot, title=title, role=seems.role, uses=seems.uses, number=number)
 
     def _spots_of(self, key: str) -> Iterator[Spot]:
         node = self.nodes[key]
@@ -224,6 +236,8 @@ class Workflow:
                 continue
             if name == "batch_size":
                 continue  # a prompt makes one picture: how many there are, the form asks
+            if name == "channel" and node["class_type"] == loaders.MASK:
+                continue  # masks are grey
             if spot := self._spot(key, name, value, is_offered=not able):
                 yield spot
 
@@ -234,8 +248,8 @@ class Workflow:
         kind = self.nodes[key]["class_type"]
         told: dict[str, Any] = {"node": key, "input": name, "title": called(self.nodes, key), "kind": kind}
         told |= {"default": value, "is_offered": is_offered}
-        if kind in _PICTURE_LOADERS and name == "image":
-            return Spot(**told, type="picture", role="reference")
+        if kind in loaders.LOADERS and name == "image":
+            return Spot(**told, type="picture")
         choices = (entry.choices if entry else None) or ()
         if entry and entry.choices is not None:
             usable = tuple(dict.fromkeys(choice for choice in choices if choice.strip()))
@@ -311,7 +325,7 @@ class Workflow:
         entry = self.inputs(key).get(name)
         is_choice = entry is not None and entry.choices is not None
         kind = self.nodes[key]["class_type"]
-        if kind in _PICTURE_LOADERS and name == "image":
+        if kind in loaders.LOADERS and name == "image":
             return None
         if name in FILE_INPUTS and (is_choice or entry is None):
             return FileSpot(key, name, FILE_INPUTS[name], value)
@@ -367,8 +381,9 @@ def _usual_ends(role: str, value: Any) -> tuple[float, float]:
     return ends.get(role, (-MOST_NUMBER, MOST_NUMBER))
 
 
-def _with_one_prompt(spots: list[Spot]) -> list[Spot]:
+def _with_one_prompt(found: Iterable[Spot]) -> list[Spot]:
     """Of several texts of one node that reach the same side only those with the words of the likeliest one count."""
+    spots = list(found)
     best: dict[tuple[str, str], Spot] = {}
     for spot in spots:
         if spot.role in ("positive", "negative"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from generation.recipes.own.looking import Spot
@@ -19,7 +20,11 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "scheduler": ("Scheduler", "调度器"),
     "denoise": ("Strength of change", "变化强度"),
     "reference": ("Reference picture", "参考图"),
+    "both": ("Reference picture", "参考图"),
+    "mask": ("Part to make anew", "要重画的部分"),
 }
+# What ComfyUI itself calls nodes that load pictures, which tells nothing of the picture.
+_NO_TITLE = re.compile(r"load ?image(?: ?mask| \(as mask\))?(?: \d+)?", re.IGNORECASE)
 
 
 def words_for(spot: Spot) -> dict[str, str]:
@@ -27,6 +32,17 @@ def words_for(spot: Spot) -> dict[str, str]:
     if spot.role in FIELDS:
         english, chinese = FIELDS[spot.role]
         return {"en": english, "zh-hans": chinese}
+    return picture_words(spot) if spot.type == "picture" else _named(spot)
+
+
+def picture_words(spot: Spot) -> dict[str, str]:
+    """The label of a further picture: the title of its node, else its number."""
+    if _NO_TITLE.fullmatch(spot.title):
+        return {"en": f"Picture {spot.number}", "zh-hans": f"图片 {spot.number}"}
+    return dict.fromkeys(("en", "zh-hans"), spot.title[:MOST_LABEL])
+
+
+def _named(spot: Spot) -> dict[str, str]:
     name = spot.input.replace("_", " ").rpartition(".")[2].strip()
     words = f"{spot.title}: {name}"[:MOST_LABEL].strip()
     return {"en": words, "zh-hans": words}

@@ -79,7 +79,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   const isSearched = document.querySelector("[data-style-search]")?.value;
   if (isSearched || document.querySelector("[data-style-kind]:checked")?.value) filter();
-  if (["reference", "control-source"].includes(event.detail.target?.id)) htmx.trigger(".compose .fields", "change");
+  if (event.detail.target?.matches?.("[data-given]")) htmx.trigger(".compose .fields", "change");
   const refused = event.detail.xhr?.status === 422 && event.detail.target?.id === "compose-form";
   if (refused) (document.querySelector("#readiness a") ?? document.querySelector("[aria-invalid=true]"))?.focus();
 });

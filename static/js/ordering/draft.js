@@ -7,8 +7,7 @@ let isNew = false, isUnderWay = false; // what the studio has not been told yet,
 
 function keep() {
   const data = new FormData(form());
-  data.delete("reference");
-  data.delete("control_file");
+  for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
   navigator.sendBeacon(form().dataset.draft, data);
   isNew = isUnderWay = false;
 }

@@ -15,6 +15,15 @@ function put(file, input) {
   input.files = carrier.files;
 }
 
+// On the place of a picture that a recipe asks for, it is that picture, and nobody asks what to do with it.
+function give(file, place) {
+  const input = place?.closest?.("[data-given][data-from]")?.querySelector("[type=file]");
+  if (!input) return false;
+  put(file, input);
+  changed(input);
+  return true;
+}
+
 function ask(file) {
   const dialog = byId("dropped");
   if (!dialog || document.querySelector("dialog[open]:not(#dropped)")) return false;
@@ -45,11 +54,11 @@ document.addEventListener("drop", (event) => {
   if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return;
   event.preventDefault(); // the browser would leave the page for the file
   const file = firstPicture(event.dataTransfer.files);
-  if (file) ask(file);
+  if (file && !give(file, event.target)) ask(file);
 });
 document.addEventListener("paste", (event) => {
   const file = firstPicture(event.clipboardData.files);
-  if (file && ask(file)) event.preventDefault();
+  if (file && (give(file, document.activeElement) || ask(file))) event.preventDefault();
 });
 
 document.addEventListener("click", (event) => {

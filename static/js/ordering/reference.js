@@ -1,10 +1,14 @@
 // A picture of the studio becomes the reference where the form is: by its button, or dragged onto the form, also from
-// another window. The rest of the form stays.
+// another window. Dragged onto the place of another picture, it becomes that one. The rest of the form stays.
 
 import { byId, changed } from "../dom.js";
 
 const KIND = "application/x-stylestudio-picture"; // what is dragged, beside what browsers add
 const form = () => byId("compose-form");
+
+const take = (number, { dataset }, target) => (
+  htmx.ajax("POST", dataset.from.replace(/\b0\b/, number), { target, swap: "outerHTML" })
+);
 
 async function startFrom(number) {
   const mode = byId("mode-image"), compose = byId("view-compose");
@@ -16,7 +20,7 @@ async function startFrom(number) {
     mode.checked = true;
     changed(mode);
   }
-  await htmx.ajax("POST", form().dataset.from.replace(/\b0\b/, number), { target: "#reference", swap: "outerHTML" });
+  await take(number, form(), "#reference");
   byId("reference").scrollIntoView({ block: "nearest" });
   if (form().elements.reference_id) byId("announcer").textContent = form().dataset.taken;
 }
@@ -44,7 +48,10 @@ function over(event) {
   event.stopImmediatePropagation();
   if (!isOver) return;
   event.preventDefault();
-  if (event.type === "drop") startFrom(event.dataTransfer.getData(KIND));
+  if (event.type !== "drop") return;
+  const number = event.dataTransfer.getData(KIND), own = event.target.closest("[data-given][data-from]");
+  if (own) take(number, own, own);
+  else startFrom(number);
 }
 for (const name of ["dragover", "drop", "dragend"]) document.addEventListener(name, over, true);
 

@@ -1,4 +1,4 @@
-"""The node classes that change a picture without a prompt, as ComfyUI 0.33.0 describes them: cut out, and scale up.
+"""The node classes that change pictures without a prompt, as ComfyUI 0.33.0 describes them: cut out, scale up, blend.
 
 The sketch engine has no models. It takes for the ground what can be reached from the border without crossing an edge,
 and resamples where a real engine adds detail.
@@ -7,12 +7,13 @@ and resamples where a real engine adds detail.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from stylestudio.preview_engine.nodes.families import SECOND, combo, second
 from stylestudio.preview_engine.nodes.node_class import Images, NodeClass, Stage
@@ -116,6 +117,28 @@ def _mask_to_image(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return ((inputs["mask"].convert("RGB"),),)
 
 
+def _blend(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    """Both pictures in the size of the first, of whose proportions the second is cut."""
+    factor, mix = inputs["blend_factor"], _MODES[inputs["blend_mode"]]
+    second = [image.convert("RGB") for image in inputs["image2"]]
+    made = []
+    for place, image in enumerate(inputs["image1"]):
+        first = image.convert("RGB")
+        other = ImageOps.fit(second[place % len(second)], first.size, Image.Resampling.BICUBIC)
+        made.append(Image.blend(first, mix(first, other), factor))
+    return (tuple(made),)
+
+
+_MODES: dict[str, Callable[[Image.Image, Image.Image], Image.Image]] = {
+    "normal": lambda _first, second: second,
+    "multiply": ImageChops.multiply,
+    "screen": ImageChops.screen,
+    "overlay": ImageChops.overlay,
+    "soft_light": ImageChops.soft_light,
+    "difference": ImageChops.difference,
+}
+
+
 def _load_upscaler(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     """How many times as large a model makes a picture, by its name; four times as most do."""
     named = _FACTOR.search(inputs["model_name"])
@@ -193,5 +216,17 @@ CHANGE_NODES: tuple[NodeClass, ...] = (
         lambda files: {"upscale_model": ["UPSCALE_MODEL", {}], "image": ["IMAGE", {}]},
         ("IMAGE",),
         _upscale,
+    ),
+    second("image/filters", "comfy_extras.nodes_post_processing")(
+        "ImageBlend",
+        "Blend Images",
+        lambda files: {
+            "image1": ["IMAGE", {}],
+            "image2": ["IMAGE", {}],
+            "blend_factor": ["FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0, "step": 0.01}],
+            "blend_mode": combo(list(_MODES)),
+        },
+        ("IMAGE",),
+        _blend,
     ),
 )

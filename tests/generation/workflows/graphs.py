@@ -48,3 +48,28 @@ def fourteen() -> Graph:
 def as_file(nodes: Any) -> bytes:
     """A workflow as a file."""
     return json.dumps(nodes).encode()
+
+
+def blended(**inputs: Any) -> Graph:
+    """Two pictures that are laid over each other, without any model."""
+    return {
+        "1": node("LoadImage", "Load Image", image="base.png"),
+        "2": node("LoadImage", "Texture", image="texture.png"),
+        "3": node("ImageBlend", image1=["1", 0], image2=["2", 0], blend_factor=0.5, blend_mode="normal", **inputs),
+        "4": node("SaveImage", images=["3", 0], filename_prefix="blend"),
+    }
+
+
+def inpainted(mask: str = "") -> Graph:
+    """A part of a picture is made anew: the mask is its transparency, or comes from a loader of this class."""
+    nodes = fourteen()
+    nodes["20"] = node("LoadImage", "Photo", image="photo.png")
+    nodes["21"] = node("VAEEncode", pixels=["20", 0], vae=["4", 2])
+    nodes["22"] = node("SetLatentNoiseMask", samples=["21", 0], mask=["20", 1])
+    if mask:
+        more = {"channel": "alpha"} if mask == "LoadImageMask" else {}
+        nodes["23"] = node(mask, "Where", image="mask.png", **more)
+        nodes["22"]["inputs"]["mask"] = ["23", 0 if more else 1]
+    nodes["3"]["inputs"] |= {"latent_image": ["22", 0], "denoise": 0.8}
+    nodes["9"]["inputs"]["images"] = ["8", 0]
+    return nodes

@@ -9,7 +9,6 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.ordering import orders
+from generation.ordering.asked_pictures import command as asked_options
 from generation.ordering.control_form import command as control_options
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures.models import MOST_PICTURES, GeneratedImage, GenerationTask, Reference
+from generation.pictures.models import MOST_PICTURES, GeneratedImage, GenerationTask
 from generation.pictures.prompts import Frame
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
@@ -142,6 +142,7 @@ class Command(BaseCommand):
             help="another setting of the recipe, such as clip_skip=1; as often as needed",
         )
         parser.add_argument("--reference", type=Path, metavar="FILE", help="start from a PNG, JPEG or WebP")
+        asked_options.add_arguments(parser)
         control_options.add_arguments(parser)
         parser.add_argument(
             "--denoise",
@@ -272,7 +273,8 @@ def _order(options: dict[str, Any], user: User) -> Order:
     values |= {name: options[name] for name in orders.COLUMNS if options[name] is not None}
     values |= dict(_set(recipe, options["set"]))
     width, height = options["size"] or (usual.width, usual.height)
-    reference = _reference(options["reference"], user)
+    reference = asked_options.of_file(options["reference"], user) if options["reference"] else None
+    given = control_options.given(options, reference, recipe, (width, height), user)
     return Order(
         prompt=options["prompt"],
         recipe=recipe,
@@ -282,7 +284,7 @@ def _order(options: dict[str, Any], user: User) -> Order:
         count=options["count"],
         seed=options["seed"],
         reference=reference,
-        given=control_options.given(options, reference, recipe, (width, height), user),
+        given=replace(given, asked=asked_options.taken(options["picture"], recipe, user)),
         mix=tuple(mix),
         frame=Frame(usual.prefix, usual.suffix, usual.name),
         cut_out=options["cut_out"],
@@ -318,27 +320,6 @@ def _ingredient(slug: str, weight: float | None) -> Ingredient | None:
     if style.is_base:
         return None
     return Ingredient(style.version, style.version.default_strength if weight is None else weight)
-
-
-def _reference(file: Path | None, user: User) -> Reference | None:
-    if file is None:
-        return None
-    # Pillow and numpy, which take as long to load as all the rest of an order.
-    from generation.ordering.references import add_reference
-    from stylestudio.images.decoding import BadPicture
-
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise CommandError(_("%(file)s cannot be read: %(error)s") % {"file": file, "error": error.strerror}) from None
-    try:
-        return add_reference(BytesIO(data), user)
-    except OSError as error:
-        raise CommandError(
-            _("The reference could not be kept in the studio: %s") % failures.plainly(error, file)
-        ) from None
-    except BadPicture as error:
-        raise CommandError(terminal.plain_words(f"{file}: {error}")) from None
 
 
 def _bar(task: GenerationTask, width: int = 30) -> str:
