@@ -77,7 +77,8 @@ def _dictionary() -> dict[str, tuple[Concept, ...]]:
 
 
 KNOWN = _dictionary()
-_ENGLISH = {word: concepts[0].name for word, concepts in KNOWN.items() if not word.isascii()} | lexicon.IDLE_CHINESE
+_ENGLISH = {word: concepts[0].name for word, concepts in KNOWN.items() if not word.isascii()}
+_ENGLISH |= lexicon.IDLE_CHINESE
 LONGEST_CHINESE = max(len(word) for word in _ENGLISH)
 _CHINESE = re.compile(r"[\u3400-\u9fff]+")
 DRAWN = frozenset({"effect", "space", "item", "figure", "landmark", "interface"})
