@@ -20,8 +20,8 @@ LONGEST_TITLE = 40  # characters of a text
 class Translation(WorkerJob):
     """Writes texts in English, one after the other: `english` has those of the first of `texts`, as many as are done.
 
-    `digest` is that of the texts, by which they are found again. Nobody else sees it: these are words that somebody has
-    not ordered yet.
+    `digest` is that of the texts, by which they are found again; `place` what they stand in if that is more than a
+    form, such as list-7, and `place_url` its address. Nobody else sees it: these words are not ordered yet.
     """
 
     kind: ClassVar[str] = "translation"
@@ -33,6 +33,8 @@ class Translation(WorkerJob):
     texts = models.JSONField(default=list)
     english = models.JSONField(default=list)
     digest = models.CharField(max_length=64)
+    place = models.CharField(max_length=40, blank=True)
+    place_url = models.CharField(max_length=200, blank=True)
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["Translation"].as_manager()
 
@@ -43,7 +45,6 @@ class Translation(WorkerJob):
         indexes = [
             *WorkerJob.Meta.indexes,
             models.Index(fields=["project", "queued_at", "id"], name="translation_list"),
-            models.Index(fields=["owner", "digest", "id"], name="translation_of_texts"),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
 from generation.engines import roster
@@ -19,6 +20,7 @@ from generation.recipes import registry
 from generation.texts import asking
 from generation.texts.asking import ByRecipe
 from generation.texts.models import Translation, digest_of
+from generation.texts.signals import translated
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.people.visibility import Visibility
 from stylestudio.processes import worker_jobs
@@ -36,21 +38,20 @@ _QUOTES = ('""', "''", "“”", "``", "「」")
 _EMBEDDING = re.compile(r"\bembedding:")
 
 
-def order(user: User, texts: Sequence[str]) -> Translation:
+def order(user: User, texts: Sequence[str], place: str = "", place_url: str = "") -> Translation:
     """Order the English of these texts, and wake a worker after the commit. What waits or runs for the same texts is
     what is returned.
     """
-    found = newest(user, texts)
-    if found and found.is_active:
-        return found
-    private = {"owner": user, "visibility": Visibility.PRIVATE}
-    return life.order(texts=list(texts), digest=digest_of(texts), total=len(texts), **private)
+    asked = {"owner": user, "digest": digest_of(texts), "place": place}
+    at_work: Translation | None = Translation.objects.visible_to(user).active().filter(**asked).first()
+    more = {"texts": list(texts), "total": len(texts), "visibility": Visibility.PRIVATE, "place_url": place_url}
+    return at_work or life.order(**asked, **more)
 
 
-def newest(user: User, texts: Sequence[str]) -> Translation | None:
-    """The last translation of these texts that this person has ordered."""
-    mine = Translation.objects.visible_to(user).filter(owner=user, digest=digest_of(texts))
-    found: Translation | None = mine.order_by("-pk").first()
+def newest(user: User, place: str) -> Translation | None:
+    """The last translation for this place that this person has ordered."""
+    mine = Translation.objects.visible_to(user).filter(owner=user, place=place)
+    found: Translation | None = mine.order_by("-queued_at").first()
     return found
 
 
@@ -124,8 +125,10 @@ def _attempt(job: Translation) -> None:
             raise worker_jobs.Failed("engine", str(error)) from error
         if not english:
             raise worker_jobs.Failed("silent")
-        job.advance(english=[*job.english, english])
-        run.step(len(job.english), job.total, now=True)
+        with transaction.atomic():
+            job.advance(english=[*job.english, english])
+            translated.send(Translation, job=job, text=text, english=english)
+            run.step(len(job.english), job.total, now=True)
 
 
 def _able(text: str) -> ByRecipe:
