@@ -19,6 +19,7 @@ from generation.ordering.control_form import showing
 from generation.previews import views as face_views
 from generation.selecting import views as selecting_views
 from generation.takeover import views as takeover_views
+from generation.texts import views as text_views
 from generation.trash import views as trash_views
 from generation.workflows import views as workflow_views
 
@@ -99,6 +100,7 @@ urlpatterns = [
     *changing_views.urlpatterns,
     *workflow_views.urlpatterns,
     *list_views.urlpatterns,
+    *text_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "generation.controls",
     "generation.keeping",
     "generation.making",
+    "generation.texts",
     "generation.ordering",
     "generation.trash",
     "generation.gallery",

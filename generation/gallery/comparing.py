@@ -129,6 +129,7 @@ def _facts(each: Compared) -> dict[str, str]:
         _("Style"): each.styles,
         _("Weight"): " + ".join(weight(row.weight) for row in each.mix),
         _("Prompt"): task.prompt,
+        _("In English"): task.english,
         _("Final prompt"): task.final_prompt,
         _("Preset"): task.frame.preset,
         _("Negative"): task.negative,

@@ -164,7 +164,7 @@ class Found:
         for words in self.wanted.words:
             says = Q()
             for text in words.texts:
-                says |= Q(task__final_prompt__icontains=text)
+                says |= Q(task__final_prompt__icontains=text) | Q(task__prompt__icontains=text)
             found = found.exclude(says) if words.is_not else found.filter(says)
         return found
 

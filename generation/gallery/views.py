@@ -151,7 +151,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     task = found.task
     mix = list(task.mix.select_related(*STORY_OF_A_STYLE).defer(f"{STORY_OF_A_STYLE[-1]}__manifest"))
     phrases = [phrase for row in mix for phrase in row.triggers]
-    sent = final_parts(task.prompt, phrases, task.frame)
+    sent = final_parts(task.read, phrases, task.frame)
     way = ways.of(request)
     film = way.film(found)
     steps_back, first = wall.origin(request, found)
@@ -162,7 +162,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "styles": _styles(request, mix) if is_curator(request.user) else [],
         # An older release may have composed the prompt differently; then show it as it was sent.
         "final_parts": sent
-        if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
+        if final_prompt(task.read, phrases, task.frame) == task.final_prompt
         else [(task.final_prompt, False)],
         "film": film,
         "walk": way.walk,

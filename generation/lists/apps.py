@@ -17,6 +17,7 @@ class ListsConfig(rooms.Room):
     receivers = {
         "generation.pictures.signals:ended": ("generation.lists.feeding:follow",),
         "generation.pictures.signals:retried": ("generation.lists.feeding:follow_retry",),
+        "generation.texts.signals:translated": ("generation.lists.drafts:take_english",),
     }
 
     def ready(self) -> None:

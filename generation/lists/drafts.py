@@ -19,13 +19,15 @@ from django.utils.translation import ngettext
 
 from generation.lists import feeding
 from generation.lists.models import ListRow, ListRun, OrderList, RowTask
-from generation.lists.planning import Planned, Planner
+from generation.lists.planning import ENGLISH_OF, Planned, Planner
 from generation.lists.reading import columns
 from generation.lists.reading.tables import MOST_CELL, BadTable, Table
 from generation.ordering import orders
 from generation.pictures import estimates
 from generation.pictures.estimates import Like
 from generation.pictures.models import GeneratedImage
+from generation.texts import translating
+from generation.texts.models import Translation
 from stylestudio.media import disk_use
 
 SAMPLES = 50  # newest pictures whose sizes tell what new ones will take on disk
@@ -186,9 +188,41 @@ def change(row: ListRow, cells: Mapping[str, str]) -> bool:
     new = kept | {column: text.strip()[:MOST_CELL] for column, text in cells.items() if text.strip()}
     if new == row.cells:
         return False
+    if ENGLISH_OF not in cells:
+        _own_english(row, new)
     row.cells, row.revision, row.frozen, row.is_left_out = new, row.revision + 1, {}, False
     row.save(update_fields=["cells", "revision", "frozen", "is_left_out"])
     return True
+
+
+def _own_english(row: ListRow, new: dict[str, str]) -> None:
+    """Note which prompt the English of a changed row belongs to: English that stayed, while the prompt became another,
+    belongs to the one before.
+    """
+    of = new.pop(ENGLISH_OF, "") or row.cells.get("prompt", "")
+    if new.get("english"):
+        has_stayed = new["english"] == row.cells.get("english")
+        new[ENGLISH_OF] = of if has_stayed else new.get("prompt", "")
+
+
+def take_english(job: Translation, text: str, english: str, **_sent: Any) -> None:
+    """A prompt is translated: the rows of a draft that have it and no English get this."""
+    room, _dash, number = job.place.partition("-")
+    if room != "list":
+        return
+    for found in OrderList.objects.filter(pk=int(number), ordered_at=None):
+        if "english" not in (found.columns or ()):
+            found.columns = [*(found.columns or ("prompt",)), "english"]
+            found.save(update_fields=["columns"])
+        for row in found.rows.filter(cells__prompt=text):
+            if not row.cells.get("english"):
+                change(row, {"english": english, ENGLISH_OF: text})
+
+
+def untranslated(planned: Iterable[Planned]) -> list[str]:
+    """The prompts of rows, each once, that their models cannot read, and that have no English and can have one."""
+    asked = (each.row.cells.get("prompt", "") for each in planned if each.lacks_english)
+    return [prompt for prompt in dict.fromkeys(asked) if len(prompt) <= translating.MOST_TEXT]
 
 
 def order(found: OrderList, *, leaves_out: bool = False) -> ListRun:
@@ -216,7 +250,7 @@ def order(found: OrderList, *, leaves_out: bool = False) -> ListRun:
         if not each.problems and each.order:
             each.row.pictures = each.order.count
             if found.chooses_words:
-                each.row.frozen = {"prompt": each.order.prompt, "negative": each.order.negative}
+                each.row.frozen = each.chosen
     return _run(found, [each.row for each in new])
 
 

@@ -188,7 +188,7 @@ def _order(job: ListRun, worker: str, pk: int, planner: Planner) -> None:
                     RowTask.objects.get_or_create(**known, defaults={"task": task})
                     row.pictures = planned.order.count
                     if planner.list.chooses_words:
-                        row.frozen = {"prompt": planned.order.prompt, "negative": planned.order.negative}
+                        row.frozen = planned.chosen
                     row.save(update_fields=["pictures", "frozen"])
             except ValidationError as error:
                 # Somebody whose queue has become full in this moment has made no mistake.

@@ -17,6 +17,7 @@ from generation.lists import dynamic
 from generation.lists.models import ListRow, OrderList, WordList
 from generation.lists.reading import columns
 from generation.ordering import orders
+from generation.ordering.english import is_other, is_unread
 from generation.ordering.forms import offered
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import MOST_PICTURES, MOST_SEED
@@ -35,6 +36,7 @@ _SIZE = re.compile(r"(\d{2,5})\s*[x×*✕X]\s*(\d{2,5})(?:\s*px)?")
 _RATIO = re.compile(r"(\d{1,2})\s*[:：/]\s*(\d{1,2})")
 _POWERS = re.compile(r"\d(?:[.,]\d+)?e\+?\d+", re.IGNORECASE)
 MOST_PROMPT = 4_000  # characters, as in the form
+ENGLISH_OF = "english_of"  # among the cells of a row: the prompt that its English belongs to, if that is said
 SHAPE_WORDS = {
     "square": "1:1",
     "portrait": "2:3",
@@ -59,6 +61,18 @@ class Planned:
     def count(self) -> int:
         """How many pictures it orders."""
         return self.order.count if self.order and not self.problems else 0
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What `ListRow.frozen` keeps of its order."""
+        assert self.order is not None  # of rows that can be ordered alone
+        return {name: getattr(self.order, name) for name in ("prompt", "english", "negative")}
+
+    @property
+    def lacks_english(self) -> bool:
+        """Whether its model cannot read its prompt, and it has no English."""
+        order = self.order
+        return order is not None and not order.english and is_unread(order.prompt, order.recipe)
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -182,7 +196,8 @@ class _Reader:
             settings["steps"] = preset.steps
         if preset and preset.negative and not self.cells.get("negative") and "negative" in recipe.fields:
             settings["negative"] = preset.negative
-        chosen = {"prompt": self.cells.get("prompt", ""), "negative": str(settings.get("negative", ""))}
+        chosen = {name: self.cells.get(name, "") for name in ("prompt", "english")}
+        chosen["negative"] = str(settings.get("negative", ""))
         if row.frozen:
             chosen |= row.frozen
         elif self.planner.list.chooses_words:
@@ -198,7 +213,17 @@ class _Reader:
         frame = Frame(preset.prefix, preset.suffix, preset.name) if preset else NO_FRAME
         count = self._whole("count", 1, MOST_PICTURES, 1)
         made = Order(prompt=prompt, recipe=recipe, width=width, height=height, seed=drawn, mix=tuple(mix), frame=frame)
-        return replace(made, count=count, **told)
+        return replace(made, english=self._english(chosen["english"], prompt, recipe), count=count, **told)
+
+    def _english(self, text: str, prompt: str, recipe: Recipe) -> str:
+        """The English of the prompt; "" if the model of the recipe reads the prompt itself."""
+        if not is_unread(prompt, recipe):
+            return ""
+        if len(text) > MOST_PROMPT:
+            self._wrong("english", _("At most %d characters.") % MOST_PROMPT)
+        if text and is_other(self.cells.get(ENGLISH_OF, ""), self.cells.get("prompt", "")):
+            self._wrong("english", _("This is the English of another prompt. Change it, or empty it."))
+        return text
 
     def _wrong(self, column: str, reason: str) -> None:
         self.problems.setdefault(column, reason)
@@ -307,7 +332,7 @@ class _Reader:
         """The settings of the recipe that the cells name. Those of other recipes are wrong here."""
         found: dict[str, Any] = {}
         for column, text in self.cells.items():
-            if (column in columns.TITLES and column != "negative") or not text:
+            if (column in columns.TITLES and column != "negative") or column == ENGLISH_OF or not text:
                 continue
             each = recipe.fields.get(column)
             if each is None:

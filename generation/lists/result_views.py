@@ -45,7 +45,7 @@ def editable(row: ListRow, used: Sequence[str], planned: Planned | None) -> dict
             "title": titles.get(column, column),
             "text": row.cells.get(column, ""),
             "problem": problems.get(column, ""),
-            "is_long": column in ("prompt", "negative"),
+            "is_long": column in ("prompt", "english", "negative"),
         }
         for column in used
     ]

@@ -20,6 +20,7 @@ from generation.lists.forms import GridForm, ListForm, ListSettingsForm, NewList
 from generation.lists.models import OrderList
 from generation.lists.reading import columns, examples
 from generation.lists.reading.tables import BadTable
+from generation.texts import translating
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, changeable, visible, whole_number
 
@@ -169,6 +170,9 @@ def _draft(request: StudioRequest, found: OrderList) -> HttpResponse:
         "columns": [titles.get(column, column) for column in used],
         "rows": [result_views.editable(each.row, used, each) for each in page],
         "axes": [(titles.get(column, column), values) for column, values in found.axes],
+        "unread": sum(each.lacks_english for each in plan.rows),
+        "translation": translating.newest(request.user, f"list-{found.pk}"),
+        "no_translator": translating.trouble(),
     }
     return render(request, "generation/lists/draft.html", context)
 
@@ -181,6 +185,16 @@ def save_rows(request: StudioRequest, pk: int) -> HttpResponse:
     number = sum(drafts.change(row, typed[row.pk]) for row in found.rows.filter(pk__in=typed))
     said = ngettext("%(number)d row is changed.", "%(number)d rows are changed.", number)
     messages.success(request, said % {"number": number} if number else _("Nothing was changed."))
+    return redirect(found)
+
+
+@require_POST
+@once
+def translate(request: StudioRequest, pk: int) -> HttpResponse:
+    """Have all prompts of a draft translated that their models cannot read, and that have no English."""
+    found = _open_draft(request, pk)
+    if texts := drafts.untranslated(drafts.plan(found).rows):
+        translating.order(request.user, texts, place=f"list-{found.pk}", place_url=found.get_absolute_url())
     return redirect(found)
 
 
@@ -235,6 +249,7 @@ urlpatterns = [
     path("lists/<int:pk>/", one, name="list"),
     path("lists/<int:pk>/columns/", name_columns, name="list-columns"),
     path("lists/<int:pk>/rows/", save_rows, name="list-rows"),
+    path("lists/<int:pk>/translate/", translate, name="list-translate"),
     path("lists/<int:pk>/settings/", settings, name="list-settings"),
     path("lists/<int:pk>/order/", order, name="list-order"),
     path("lists/<int:pk>/discard/", discard, name="list-discard"),

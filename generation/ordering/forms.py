@@ -18,11 +18,12 @@ from django.utils.translation import gettext_lazy
 from generation.controls.models import NOTHING, Given
 from generation.controls.words import no_control
 from generation.engines import roster
-from generation.ordering import orders, recipe_fields
+from generation.ordering import english, orders, recipe_fields
 from generation.ordering.asked_pictures import fields as asked_fields
 from generation.ordering.control_form import fields as control_fields
 from generation.ordering.control_form import preparing
 from generation.ordering.control_form.fields import OFF, ControlFields
+from generation.ordering.english import EnglishFields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, sent_at_once, ticket
 from generation.pictures import shapes
@@ -92,7 +93,7 @@ def side_field(label: Any) -> forms.IntegerField:
     )
 
 
-class OrderForm(ControlFields):
+class OrderForm(EnglishFields, ControlFields):
     """The order. `picked` reads the styles of the mix, because their fields are named after style numbers."""
 
     compose_url = reverse_lazy("generation:compose")  # what answers changes of it
@@ -174,7 +175,8 @@ class OrderForm(ControlFields):
         recipe_choice.choices = [(recipe.name, str(recipe.title)) for recipe in recipes.values()]
         cast(recipe_fields.RecipePicker, recipe_choice.widget).recipes = recipes
         self.fields["prompt"].required = "positive" not in self.made_by.unused
-        self.initial = {**self.initial, "recipe": self.made_by.name, "fields_of": self.made_by.name}
+        of_recipe = {"recipe": self.made_by.name, "fields_of": self.made_by.name}
+        self.initial = {**self.initial, **of_recipe, **self.settled(self.initial)}
         self.mix: list[Ingredient] = (
             picked(self.data, user) if self.is_bound else list(kwargs.get("initial", {}).get("mix", ()))
         )
@@ -289,6 +291,7 @@ class OrderForm(ControlFields):
         asked = self.made_by.defaults | {name: data[name] for name in self.made_by.fields if data[name] is not None}
         return Order(
             prompt=data["prompt"] or str(self.made_by.title),  # a recipe that takes no words has its own name as them
+            english=data.get("english", ""),
             recipe=self.made_by,
             **orders.told(asked),
             width=width,
@@ -308,6 +311,8 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
     return {
         "mode": order.mode,
         "prompt": order.prompt,
+        "english": order.english,
+        "english_of": order.prompt,
         "recipe": order.recipe.name,
         **order.more,
         "negative": order.negative,
@@ -426,7 +431,7 @@ def explain(form: OrderForm, task: GenerationTask) -> None:
 
 def press(data: QueryDict, user: User) -> None:
     """Apply the pressed button: a chip off or on, a style out or moved, a preset, no reference, its shape, sides
-    swapped, a new seed.
+    swapped, a translation, a new seed.
     """
     if pair := data.get("drop"):
         data.appendlist("off", pair)
@@ -445,6 +450,7 @@ def press(data: QueryDict, user: User) -> None:
         data["reference_id"] = ""
     control_fields.press(data)
     asked_fields.press(data)
+    english.press(data, user)
     if "dice" in data:
         data["seed"] = str(random_seed())
     _press_size(data, user)

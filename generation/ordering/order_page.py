@@ -15,7 +15,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, base_checkpoints, forms, prompt_words, references
+from generation.ordering import availability, base_checkpoints, english, forms, references
 from generation.ordering.asked_pictures import showing as asked_pictures
 from generation.ordering.control_form import showing
 from generation.ordering.control_form.fields import OFF
@@ -130,6 +130,8 @@ def around(form: OrderForm) -> dict[str, Any]:
     styles = _choices(form.user, form.made_by, {ingredient.version.style_id for ingredient in mix})
     holds = str(values.get("control") or OFF) != OFF and form.made_by.control is not None
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
+    in_english = english.beside(form)
+    read = english.read_by(in_english, prompt)
     return {
         "form": form,
         "made_by": form.made_by,
@@ -143,10 +145,11 @@ def around(form: OrderForm) -> dict[str, Any]:
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
         "other_styles": _other_styles(form.made_by, first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
-        "unread": prompt_words.unread(prompt, form.made_by),
-        "chips": list(_chips(mix, frame.around(prompt))),
+        "unread": english.unread(prompt, form.made_by),
+        "english": in_english,
+        "chips": list(_chips(mix, frame.around(read))),
         "presets": _presets(form.user, mix, frame),
-        "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
+        "final_parts": final_parts(read, [phrase for one in mix for phrase in one.triggers], frame),
         "readiness": _beside_errors(
             form,
             readiness(

@@ -81,10 +81,12 @@ class Order:
     """Everything ordered by one press of Generate. `seed` None means random.
 
     `fields` are the settings of the recipe without a column; those that are not said are the usual ones. `own_files`
-    are files by role that come before those that styles and studio name; "" leaves it to these.
+    are files by role that come before those that styles and studio name; "" leaves it to these. `english` is the prompt
+    in English, for a model that reads nothing else; "" if the prompt is given to it as it is.
     """
 
     prompt: str
+    english: str = ""
     negative: str = ""
     width: int = 1024
     height: int = 1024
@@ -147,6 +149,11 @@ class Order:
         found = {name: each.problem(values[name]) for name, each in self.recipe.fields.items()}
         lacking = {name: each.lacking for name, each in self.recipe.pictures.items() if name not in self.given.asked}
         return {name: words for name, words in found.items() if words} | lacking
+
+    @property
+    def read(self) -> str:
+        """The words that its model reads."""
+        return self.english.strip() or self.prompt
 
     @property
     def more(self) -> dict[str, Any]:
@@ -277,6 +284,7 @@ def _how(order: Order) -> dict[str, Any]:
     facts = {"recipe": order.recipe.facts, "files": order.files(), "fields": order.more}
     more: dict[str, Any] = {"edit": order.edit.facts.as_json()} if order.edit else {}
     more |= {"cut_out": True} if order.cut_out else {}
+    more |= {"english": order.english.strip()} if order.english.strip() else {}
     return {"schema": snapshots.SCHEMA, **facts, **more, **order.given.as_json()}
 
 
@@ -289,7 +297,7 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
         recipe=order.recipe.name,
         mode=order.mode,
         prompt=order.prompt.strip(),
-        final_prompt=final_prompt(order.prompt, order.phrases(), order.frame),
+        final_prompt=final_prompt(order.read, order.phrases(), order.frame),
         negative=said["negative"].strip(),
         width=order.width,
         height=order.height,
@@ -309,7 +317,7 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
             version=ingredient.version,
             position=position,
             weight=ingredient.weight,
-            triggers=missing_triggers(order.frame.around(order.prompt), ingredient.triggers),
+            triggers=missing_triggers(order.frame.around(order.read), ingredient.triggers),
         )
         for position, ingredient in enumerate(order.mix)
     ]
@@ -380,12 +388,13 @@ def order_of(task: GenerationTask, recipe: Recipe | None = None) -> Order:
     """
     task = task.first
     mix = tuple(
-        Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
+        Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.read))))
         for row in task.mix.select_related("version__style")
         if row.version.style.deleted_at is None
     )
     return Order(
         prompt=task.prompt,
+        english=task.english,
         negative=task.negative,
         width=task.width,
         height=task.height,

@@ -1,5 +1,4 @@
-"""What people are helped with while they write a prompt: their own earlier prompts, words that others wrote before, and
-which words a model cannot read.
+"""What people are helped with while they write a prompt: their own earlier prompts, and words that others wrote before.
 
 Words come from trigger words of styles, from one's own prompts, and from what rooms above contribute in `prompt_words`:
 functions that are given a person and return pairs of a phrase and how often it occurs.
@@ -10,22 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
-from django.utils.text import get_text_list
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from generation.ordering import availability, forms
+from generation.ordering import forms
 from generation.pictures.models import GenerationTask
-from generation.recipes import registry
-from generation.recipes.recipe import Recipe
-from styles.for_engines import family_title
-from styles.lora import Family
 from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest
 from stylestudio.text import grammar
@@ -35,18 +27,8 @@ MOST_PROMPTS = 30  # distinct ones that one can go back to
 LATELY = 200  # newest orders of a person that are looked through
 MOST = 8  # completions
 LONGEST = 80  # characters of a phrase that is proposed or completed
-LONGEST_EXAMPLE = 8  # characters
 KEPT = 60  # seconds for which a browser keeps an answer
 _TRIGGER, _OWN, _OTHERS = range(3)  # whose words come first
-# Their text encoders (CLIP, T5) were trained on English. CLIP's tokenizer has no Chinese words: in ComfyUI 0.33.0 it
-# spells them in bytes, about 2.7 tokens a character, so that 28 characters fill the 75 it reads at once.
-ENGLISH_ONLY = frozenset({
-    Family.SDXL, Family.SD1, Family.SD2, Family.SD3, Family.SD35_MEDIUM, Family.SD35_LARGE, Family.CASCADE,
-    Family.PIXART, Family.FLUX, Family.CHROMA,
-})  # fmt: skip
-READS_CHINESE = (Family.Z_IMAGE, Family.QWEN)  # as their makers say
-# Letters, but for Latin ones, and Greek ones, which stand in names.
-_OTHER_SCRIPT = re.compile(r"(?:(?![a-zA-Z\u00aa-\u024f\u0370-\u03ff\u1e00-\u1fff])[^\W\d_])+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
@@ -63,33 +45,6 @@ def completions(request: StudioRequest) -> HttpResponse:
     response = JsonResponse({"words": found})
     patch_cache_control(response, private=True, max_age=KEPT)
     return response
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Words that the model of a recipe cannot read, such as `example`. `readers` can, and `ready` ones of them be used
-    now.
-    """
-
-    example: str
-    model: str
-    readers: list[Recipe]
-    ready: list[Recipe]
-
-    @property
-    def names(self) -> str:
-        """The readers, as people know them."""
-        return get_text_list([str(recipe.title) for recipe in self.readers], _("and"))
-
-
-def unread(prompt: str, recipe: Recipe) -> Unread | None:
-    """What stands in a prompt in a script that the recipe's model was not taught; None if it can read all."""
-    found = _OTHER_SCRIPT.search(prompt) if recipe.family in ENGLISH_ONLY else None
-    if found is None:
-        return None
-    readers = [reader for family in READS_CHINESE for reader in registry.of_family(family)]
-    ready = [reader for reader in readers if not availability.lacking(reader)]
-    return Unread(found[0][:LONGEST_EXAMPLE], family_title(recipe.family), readers, ready)
 
 
 def complete(begun: str, user: User) -> list[str]:

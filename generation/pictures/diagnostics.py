@@ -20,7 +20,7 @@ Files = Mapping[str, Collection[str]]
 
 def look(_version: str, nodes: NodeFacts, files: Files) -> Iterable[Finding]:
     """Report what keeps the engine from making pictures by the default recipe, and what it has or lacks for the others
-    and for captions: nobody has to use them all.
+    and for texts: nobody has to use them all.
     """
     yield from _default(nodes)
     others = [recipe for recipe in registry.every().values() if recipe.name != registry.DEFAULT]
@@ -28,8 +28,10 @@ def look(_version: str, nodes: NodeFacts, files: Files) -> Iterable[Finding]:
     able = [recipe for recipe, words in wanting if not words]
     if pictures := [str(recipe.title) for recipe in able if recipe.name in registry.shipped()]:
         yield Finding(_("Other recipes"), _("pictures can be made by %s") % ", ".join(pictures))
-    if texts := [str(recipe.title) for recipe in able if recipe.makes_text]:
+    if texts := [str(recipe.title) for recipe in able if recipe.name in registry.captioners()]:
         yield Finding(_("Captions"), _("they can be proposed by %s") % ", ".join(texts))
+    if texts := [str(recipe.title) for recipe in able if recipe.name in registry.translators()]:
+        yield Finding(_("Translations of prompts"), ", ".join(texts))
     if changes := [str(recipe.title) for recipe in able if recipe.changes_pictures]:
         yield Finding(_("Changing pictures"), ", ".join(changes))
     for recipe, words in wanting:

@@ -5,7 +5,8 @@ names a version of a recipe, `files` its files by role, and `fields` the setting
 if there is one, says which part of which picture was made anew (see `generation.masks.facts`); `derived` of which
 picture it was made, by the studio itself or, with `change`, by an engine. `control` says what holds the form of its
 pictures and `fit` how the reference was fitted (see `generation.controls.facts`). `pictures` are the hashes of those
-that the recipe asks for, by its names of them.
+that the recipe asks for, by its names of them. `english` is what engines get in the place of the prompt, which its model
+cannot read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SCHEMA = 2
 # What a snapshot says of how pictures are made, in each schema. A retry copies it unchanged.
 HOW = (
     "schema", "workflow", "checkpoint", "lightning", "recipe", "files", "fields", "edit", "derived", "cut_out",
-    "control", "fit", "pictures",
+    "control", "fit", "pictures", "english",
 )  # fmt: skip
 
 

@@ -386,13 +386,15 @@ def _check_placeholders(recipe: Recipe) -> None:
 
 def _check_nodes(recipe: Recipe) -> None:
     slots = recipe.slots
-    for role in sorted({"text", *CHANGED} & recipe.outputs.keys()):
+    for role in sorted(CHANGED & recipe.outputs.keys()):
         if {*recipe.graphs} != {"image"}:
             raise BadRecipe(
                 f"recipe.json: outputs has {role}, which only a recipe with the graph image alone can have."
             )
         if recipe.pictures:
             raise BadRecipe(f"recipe.json: outputs has {role}, which a recipe that asks for pictures cannot have.")
+    if recipe.makes_text and {*recipe.graphs} not in ({"text"}, {"image"}):
+        raise BadRecipe("recipe.json: outputs has text, which only a recipe with one graph, text or image, can have.")
     if strange := sorted(recipe.packages.keys() - {kind for mode in recipe.graphs for kind in recipe.classes(mode)}):
         raise BadRecipe(f"recipe.json: packages has {strange[0]}, which is no node class of its graphs.")
     for mode, flow in recipe.graphs.items():

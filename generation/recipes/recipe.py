@@ -207,7 +207,7 @@ class Recipe:
 
     @property
     def makes_text(self) -> bool:
-        """Whether it makes no picture, but a text about one."""
+        """Whether it makes no picture, but a text: about a picture, or if it starts from words, of these."""
         return "text" in self.outputs
 
     @property

@@ -39,9 +39,14 @@ def changers() -> Mapping[str, Recipe]:
     return _found(FOLDER)[2]
 
 
+def translators() -> Mapping[str, Recipe]:
+    """The recipes that write a prompt in English, by name, the usual one first."""
+    return _found(FOLDER)[3]
+
+
 def every() -> Mapping[str, Recipe]:
     """All recipes that come with the studio, by name."""
-    return {**shipped(), **captioners(), **changers()}
+    return {**shipped(), **captioners(), **changers(), **translators()}
 
 
 @cache
@@ -51,8 +56,9 @@ def _found(folder: Path) -> tuple[Mapping[str, Recipe], ...]:
     order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
     return (
         {recipe.name: recipe for recipe in order if not recipe.makes_text and not recipe.changes_pictures},
-        {recipe.name: recipe for recipe in order if recipe.makes_text},
+        {recipe.name: recipe for recipe in order if recipe.makes_text and "image" in recipe.graphs},
         {recipe.name: recipe for recipe in order if recipe.changes_pictures},
+        {recipe.name: recipe for recipe in order if recipe.makes_text and "text" in recipe.graphs},
     )
 
 

@@ -51,6 +51,7 @@ def settings(picture: GeneratedImage, mix: Iterable[TaskStyle]) -> dict[str, Any
     found: dict[str, Any] = {
         "id": picture.pk,
         "prompt": task.prompt,
+        **({"english": task.english} if task.english else {}),
         "final_prompt": task.final_prompt,
         "negative": task.negative,
         "seed": picture.seed,

@@ -37,8 +37,8 @@ GET_ONLY = {
     "export-presets", "face", "finished", "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page",
     "job", "job-card", "job-mask", "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks",
     "other-styles", "picture", "picture-download", "prompt-words", "prompts", "recipe-export", "recipes",
-    "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "trash", "trash-orders",
-    "trash-others", "version-engines", "version-faces", "word-lists",
+    "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "translation", "trash",
+    "trash-orders", "trash-others", "version-engines", "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
     "accelerator", "asked-from", "asked-picture", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete",
@@ -46,24 +46,25 @@ POST_ONLY = {
     "cancel-waiting", "clear", "compose", "control", "delete-filter", "draft", "draft-clear", "draft-restore",
     "edit-compose", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete", "export-preset-new",
     "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns", "list-discard",
-    "list-order", "list-pause", "list-retry", "list-rows", "mark", "move-to-front", "picture-cover", "picture-delete",
-    "picture-restore", "recipe-archive", "recipe-discard", "recipe-publish", "recipe-renew", "reference",
-    "reference-from", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "seamless",
-    "selection", "selection-gone", "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove",
-    "takeover-restore", "trash-cancel", "trash-delete", "trash-restore", "variations", "word-list-delete",
+    "list-order", "list-pause", "list-retry", "list-rows", "list-translate", "mark", "move-to-front", "picture-cover",
+    "picture-delete", "picture-restore", "recipe-archive", "recipe-discard", "recipe-publish", "recipe-renew",
+    "reference", "reference-from", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter",
+    "save-preset", "seamless", "selection", "selection-gone", "start-from", "strength", "takeover-cancel",
+    "takeover-on", "takeover-remove", "takeover-restore", "translation-cancel", "trash-cancel", "trash-delete",
+    "trash-restore", "variations", "word-list-delete",
 }  # fmt: skip
 WITH_NUMBER = {
     "atlas", "atlas-cancel", "atlas-retry", "atlas-zip", "board", "board-arrange", "board-delete", "board-put-back",
     "board-remove", "board-restore", "bulk-cancel", "bulk-job", "bulk-on", "bulk-undo", "bulk-zip", "cancel",
     "delete-filter", "edit", "edit-compose", "fetch-again", "finished", "finished-part", "job", "job-card", "job-mask",
     "job-variations", "mark", "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download",
-    "picture-restore", "reference-from", "rename-filter", "retry", "retry-smaller", "seamless", "trash-cancel",
-    "variations",
+    "picture-restore", "reference-from", "rename-filter", "retry", "retry-smaller", "seamless", "translation",
+    "translation-cancel", "trash-cancel", "variations",
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_LIST = {
     "list", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-results", "list-retry",
-    "list-rows", "list-sheet", "word-list-delete",
+    "list-rows", "list-sheet", "list-translate", "word-list-delete",
 }  # fmt: skip
 WITH_OWN_RECIPE = {
     "accelerator", "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",

@@ -28,6 +28,7 @@ from generation.previews.models import Probe
 from generation.selecting import orders as selecting_orders
 from generation.selecting.selection import Selection
 from generation.takeover.models import TakeOver
+from generation.texts import translating
 from generation.trash.models import TrashOrder
 from generation.workflows import drafting
 from styles import importing
@@ -141,6 +142,7 @@ class Cast:
             owner=self.maker, name="icons", frames=[[self.picture.pk, "fox"]], settings=SHEET, total=1
         )
         self.atlas.cancel()
+        self.translation = translating.order(self.maker, ["红狐狸"])
         source = TakeOver.Source.FOLDER
         self.takeover: TakeOver = TakeOver.objects.create(owner=self.users["owner"], source=source, source_name="old")
         self.takeover.cancel()

@@ -73,6 +73,9 @@ RULES: dict[str, Rule] = {
     "generation:engine-resume": action(CURATORS, "engine"),
     "generation:engine-ask": action(CURATORS, "engine"),
     "generation:engine-history": form(CURATORS, "engine"),
+    "generation:list-translate": action(MAKERS, "list_draft"),
+    "generation:translation": page("translation", "i0y0y"),
+    "generation:translation-cancel": action("i0y0y", "translation"),
     "generation:takeovers": Rule(CURATORS, "innny"),  # a folder is on the disk of the studio's machine
     "generation:takeover": page("takeover", CURATORS),
     "generation:takeover-on": action("innny", "takeover"),

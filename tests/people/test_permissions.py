@@ -26,7 +26,7 @@ ANSWERS = {200, 201, 204, 301, 302, 304, 400, 409, 415, 422, 503}
 # Only their makers and owners of the studio know of these, if they are private.
 PRIVATE = {
     "task", "picture", "board", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job",
-    "training", "checkpoint", "reading", "edit", "atlas",
+    "training", "checkpoint", "reading", "edit", "atlas", "translation",
 }  # fmt: skip
 
 

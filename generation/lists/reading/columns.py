@@ -19,6 +19,7 @@ IGNORED = ""  # what a column is that is not used
 TITLES: Mapping[str, Promise | str] = {
     "name": _("Name of the file"),
     "prompt": _("Prompt"),
+    "english": _("English for the model"),
     "negative": _("Negative prompt"),
     "seed": _("Seed"),
     "style": _("Style"),
@@ -36,6 +37,10 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "prompt": (
         "prompt, positive, positive prompt, text, description, subject",
         "提示词, 正向提示词, 正面提示词, 描述, 主题, 内容, 提示",
+    ),
+    "english": (
+        "english, english prompt, in english, prompt in english, english for the model",
+        "英文, 英语, 英文提示词, 英语提示词, 英文翻译, 给模型的英文",
     ),
     "negative": ("negative, negative prompt", "负面提示词, 反向提示词, 负向提示词, 反面提示词"),
     "seed": ("seed, random seed", "种子, 随机种子, 种子数"),

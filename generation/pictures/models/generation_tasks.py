@@ -210,6 +210,16 @@ class GenerationTask(OftenUsed, Job):
         return Frame.read(self.snapshot)
 
     @property
+    def english(self) -> str:
+        """What its model reads in the place of the prompt; "" if that is the prompt itself."""
+        return str(self.snapshot.get("english", ""))
+
+    @property
+    def read(self) -> str:
+        """The words that its model reads, without those of styles and presets."""
+        return self.english or self.prompt
+
+    @property
     def recipe_title(self) -> str:
         """The recipe in words, with the version if it is the studio's own; its name if it is not known any more, and ""
         if the picture was made elsewhere.

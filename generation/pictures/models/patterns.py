@@ -147,7 +147,7 @@ def reference_name(digest: str) -> str:
 
 _VARIES = {
     "prompt", "final_prompt", "negative", "width", "height", "seeds", "steps", "cfg", "denoise", "reference",
-    "taken_over", "derived", "edit", "control", "fit", "pictures",
+    "taken_over", "derived", "edit", "control", "fit", "pictures", "english",
 }  # fmt: skip
 
 

@@ -35,6 +35,10 @@ class Asked(Protocol):
         """Whether it only shows a style."""
 
     @property
+    def prompt(self) -> str:
+        """The words that somebody wrote."""
+
+    @property
     def final_prompt(self) -> str:
         """The words that engines get."""
 
@@ -81,9 +85,10 @@ class Content:
     is_name: bool = False
 
     @classmethod
-    def of(cls, prompt: str, styles: Iterable[int], *, is_face: bool) -> Content:
-        """That of a task."""
-        return cls(search_words.fold(prompt), tuple(sorted(set(styles))), is_face)
+    def of(cls, task: Asked, styles: Iterable[int]) -> Content:
+        """That of a task: the words that engines get, and those that were written if these are others."""
+        said = f"{task.final_prompt} {task.prompt}" if "english" in task.snapshot else task.final_prompt
+        return cls(search_words.fold(said), tuple(sorted(set(styles))), task.is_face)
 
     @classmethod
     def of_name(cls, name: str) -> Content:
@@ -147,7 +152,7 @@ def _styles_of(tasks: Collection[Any]) -> dict[int, list[tuple[int, int]]]:
 
 
 def _document(task: Asked, styles: Iterable[tuple[int, int]]) -> int:
-    content = Content.of(task.final_prompt, [style for style, _version in styles], is_face=task.is_face)
+    content = Content.of(task, [style for style, _version in styles])
     return documents([content])[content]
 
 
@@ -165,10 +170,7 @@ def add_pictures(pictures: Collection[Made]) -> None:
     names = search_facts.name_keys(tasks.values())
     kinds = [Kind.of(each, each.task, is_base=not styles[each.task.pk], names=names) for each in pictures]
     kind_keys = search_facts.kind_keys(kinds)
-    said = {
-        pk: Content.of(task.final_prompt, [style for style, _version in styles[pk]], is_face=task.is_face)
-        for pk, task in tasks.items()
-    }
+    said = {pk: Content.of(task, [style for style, _version in styles[pk]]) for pk, task in tasks.items()}
     names_of_files = {each.name: Content.of_name(each.name) for each in pictures if each.name}
     document = documents({*said.values(), *names_of_files.values()})
     entries = []

@@ -11,7 +11,7 @@ from generation.pictures.models.search_index import Content, documents, moment_o
 
 # Not the long columns, of which `snapshot` is an exception: the preset stands in it.
 OF_A_TASK = (
-    "owner", "visibility", "is_face", "checkpoint", "final_prompt", "pattern", "own_values",
+    "owner", "visibility", "is_face", "checkpoint", "prompt", "final_prompt", "pattern", "own_values",
 )  # fmt: skip
 
 
@@ -58,9 +58,6 @@ def _styles(tasks: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
 
 def _documents(tasks: Mapping[int, GenerationTask], styles: Mapping[int, Sequence[tuple[int, int]]]) -> dict[int, int]:
     """The key of each task's document; those that are the first of their kind are added."""
-    contents = {
-        pk: Content.of(task.final_prompt, [style for style, _version in styles[pk]], is_face=task.is_face)
-        for pk, task in tasks.items()
-    }
+    contents = {pk: Content.of(task, [style for style, _version in styles[pk]]) for pk, task in tasks.items()}
     found = documents(contents.values())
     return {pk: found[content] for pk, content in contents.items()}

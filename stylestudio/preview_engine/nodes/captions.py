@@ -4,6 +4,7 @@ many engines have. Here both tell colours and the shape, which is all that is po
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from PIL import Image
@@ -12,6 +13,7 @@ from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.nodes.families import PLAIN, SECOND
 from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import SEED_COUNT, colours_of
+from stylestudio.preview_engine.painter import words
 
 TAGGERS = [
     "wd-eva02-large-tagger-v3", "wd-vit-tagger-v3", "wd-swinv2-tagger-v3", "wd-convnext-tagger-v3",
@@ -19,6 +21,7 @@ TAGGERS = [
     "wd-v1-4-vit-tagger-v2", "wd-v1-4-swinv2-tagger-v2", "wd-v1-4-vit-tagger",
 ]  # fmt: skip
 OFF = ["BOOLEAN", {"default": False}]
+_TEXT = re.compile(r"<text>(?!.*<text>)(.*)</text>", re.DOTALL)  # behind the instruction, which names it too
 
 
 def _shape(image: Image.Image) -> str:
@@ -28,11 +31,14 @@ def _shape(image: Image.Image) -> str:
 
 
 def _generate(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    """Answer any question with a sentence about the picture; without one there is nothing to say."""
-    if not inputs.get("image"):
-        return ("",)
-    image = inputs["image"][0]
-    return (f"A {_shape(image)} picture in {' and '.join(colours_of(image))}.",)
+    """Answer any question with a sentence about the picture. Without one it is taken for one about the text in
+    `<text>`, whose Chinese words are answered in English, as far as the painter knows them.
+    """
+    if inputs.get("image"):
+        image = inputs["image"][0]
+        return (f"A {_shape(image)} picture in {' and '.join(colours_of(image))}.",)
+    found = _TEXT.search(inputs["prompt"])
+    return (words.in_english(found[1].strip()) if found else "",)
 
 
 def _tag(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -258,3 +258,16 @@ IDLE = _words(
 )
 NEGATIONS = _words("no without not never minus")
 NUMBERS = _words("two three four five several many some 2 3 4 5 两 三 几")
+
+# What Chinese prompts for game art say besides, in English; the painter passes these over.
+IDLE_CHINESE: Mapping[str, str] = {
+    "的": "", "了": "", "着": "", "一个": "", "一只": "", "一把": "", "一座": "", "一位": "", "一朵": "", "一张": "",
+    "和": "and", "与": "and", "在": "in", "里": "", "中": "", "上": "", "游戏": "game", "图标": "icon",
+    "素材": "asset", "道具": "item", "技能": "skill", "背景": "background", "透明背景": "transparent background",
+    "白色背景": "white background", "黑色背景": "black background", "特效": "visual effect", "界面": "user interface",
+    "像素风": "pixel art", "像素": "pixel art", "卡通": "cartoon", "写实": "realistic", "手绘": "hand painted",
+    "水墨": "ink wash", "水彩": "watercolour", "国风": "Chinese style", "风格": "style", "扁平": "flat",
+    "高清": "highly detailed", "精细": "detailed", "发光": "glowing", "正面": "front view", "侧面": "side view",
+    "大": "large", "小": "small", "古老": "ancient", "神秘": "mysterious", "美丽": "beautiful", "站在": "standing in",
+    "坐在": "sitting in", "戴着": "wearing", "拿着": "holding",
+}  # fmt: skip

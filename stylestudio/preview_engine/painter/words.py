@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stylestudio.preview_engine.painter import lexicon
@@ -77,7 +77,10 @@ def _dictionary() -> dict[str, tuple[Concept, ...]]:
 
 
 KNOWN = _dictionary()
-LONGEST_CHINESE = max(len(word) for word in KNOWN if not word.isascii())
+_ENGLISH = {word: concepts[0].name for word, concepts in KNOWN.items() if not word.isascii()}
+_ENGLISH |= lexicon.IDLE_CHINESE
+LONGEST_CHINESE = max(len(word) for word in _ENGLISH)
+_CHINESE = re.compile(r"[\u3400-\u9fff]+")
 DRAWN = frozenset({"effect", "space", "item", "figure", "landmark", "interface"})
 
 
@@ -158,7 +161,7 @@ def _tokens(text: str) -> Iterable[tuple[str, bool]]:
         text = text.replace(phrase, word)
     for token in TOKEN.findall(text):
         if not token.isascii():
-            yield from ((word, False) for word in _chinese(token))
+            yield from ((word, False) for word in _chinese(token, KNOWN))
         elif token in KNOWN or len(token) < 4:
             yield token, _singular(token) != token and _singular(token) in KNOWN
         else:
@@ -185,13 +188,33 @@ def _singular(word: str) -> str:
     return word
 
 
-def _chinese(run: str) -> Iterable[str]:
+def in_english(text: str) -> str:
+    """A text with its Chinese words in English, as far as they are known; the others stay as they are."""
+    return _CHINESE.sub(lambda run: f"{_gap(text, run.start())}{_english(run[0])}{_gap(text, run.end())}", text)
+
+
+def _english(run: str) -> str:
+    said: list[str] = []
+    for word in _chinese(run, _ENGLISH):
+        if word not in _ENGLISH and said and _CHINESE.fullmatch(said[-1]):
+            said[-1] += word
+        elif words := _ENGLISH.get(word, word):
+            said.append(words)
+    return " ".join(said)
+
+
+def _gap(text: str, at: int) -> str:
+    """A space where Chinese meets a letter or digit without one."""
+    return " " if 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum() else ""
+
+
+def _chinese(run: str, known: Container[str]) -> Iterable[str]:
     """Known words in a run without spaces, longest first; the rest character by character."""
     at = 0
     while at < len(run):
         for length in range(min(LONGEST_CHINESE, len(run) - at), 0, -1):
             word = run[at : at + length]
-            if word in KNOWN or length == 1:
+            if word in known or length == 1:
                 yield word
                 at += length
                 break

@@ -39,10 +39,12 @@ def test_a_whole_engine_is_well(look: Callable[..., list[Finding]], preview: Pre
     found = look(preview.url)
     assert all(finding.well for finding in found), found
     named = [finding.name for finding in found][1:]
-    assert named == ["Checkpoint", "Lightning file", "Other recipes", "Captions", "Changing pictures", "Training nodes"]
+    others = ["Other recipes", "Captions", "Translations of prompts", "Changing pictures"]
+    assert named == ["Checkpoint", "Lightning file", *others, "Training nodes"]
     assert all(str(recipe.title) in found[3].state for recipe in list(registry.shipped().values())[1:])
     assert all(str(recipe.title) in found[4].state for recipe in registry.captioners().values())
-    assert all(str(recipe.title) in found[5].state for recipe in registry.changers().values())
+    assert all(str(recipe.title) in found[5].state for recipe in registry.translators().values())
+    assert all(str(recipe.title) in found[6].state for recipe in registry.changers().values())
     assert preview.url in found[0].name
 
 

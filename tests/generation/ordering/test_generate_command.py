@@ -64,6 +64,12 @@ def test_pictures_are_made_and_a_bar_shows_it(studio: None, olga: User) -> None:
     assert "100 %" in shown and shown.endswith("\n")
 
 
+def test_the_prompt_may_come_with_its_english(studio: None) -> None:
+    command(*SMALL, "--prompt", "红狐狸", "--english", "red fox")
+    task = GenerationTask.objects.get()
+    assert (task.prompt, task.english, task.final_prompt) == ("红狐狸", "red fox", "red fox")
+
+
 def test_json_is_one_message_a_line(studio: None) -> None:
     messages = [json.loads(line) for line in command(*SMALL, "--json").splitlines()]
     assert [message["status"] for message in messages][0 :: len(messages) - 1] == ["queued", "completed"]

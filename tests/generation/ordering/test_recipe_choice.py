@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines.models import Engine
-from generation.ordering import prompt_words, recipe_fields
+from generation.ordering import english, recipe_fields
 from generation.ordering.forms import OrderForm
 from generation.pictures.models import GenerationTask
 from generation.recipes import registry
@@ -153,7 +153,7 @@ def test_without_the_files_on_any_engine_the_recipes_are_only_named(her: Client,
     ],
 )  # fmt: skip
 def test_only_scripts_that_the_model_was_not_taught_are_told(prompt: str, recipe: str, example: str) -> None:
-    found = prompt_words.unread(prompt, registry.named(recipe))
+    found = english.unread(prompt, registry.named(recipe))
     assert (found.example if found else "") == example
 
 

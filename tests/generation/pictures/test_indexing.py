@@ -95,7 +95,7 @@ def test_words_of_any_length_fit_into_the_index(ada: User) -> None:
 
 
 def test_a_document_that_another_process_added_meanwhile_is_taken(db: None) -> None:
-    content = Content.of("a fox", (), is_face=False)
+    content = Content("a fox")
     assert documents([content]) == documents([content])
     assert SearchDocument.objects.count() == 1
 

@@ -25,6 +25,7 @@ RECORDED = Path(__file__).parents[2] / "comfy" / "recordings" / "v0.33.0" / "obj
 RECIPES = list(registry.shipped().values())
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 CAPTIONERS = list(registry.captioners().values())
+WRITERS = [*CAPTIONERS, *registry.translators().values()]  # of texts
 LOADERS = (
     ("CheckpointLoaderSimple", "ckpt_name"), ("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"),
     ("VAELoader", "vae_name"), ("LoraLoader", "lora_name"), ("LoraLoaderModelOnly", "lora_name"),
@@ -43,7 +44,7 @@ def built(recipe: Recipe, mode: str, *, form: Any = None, **values: Any) -> dict
     return dict(json.loads(json.dumps(graph)))
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES, *CAPTIONERS], ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [*RECIPES, *WRITERS], ids=lambda recipe: recipe.name)
 def test_a_shipped_recipe_is_named_like_its_folder_and_speaks_both_languages(recipe: Recipe) -> None:
     assert (registry.FOLDER / recipe.name / "recipe.json").is_file()
     assert all(words.en and words.zh_hans for words in (recipe.title, recipe.summary))
@@ -79,15 +80,16 @@ def test_the_newest_comfyui_accepts_graphs_whose_form_is_held(recipe: Recipe) ->
             assert not complaints(wiring.adapt(graph, infos, strict=True), infos), (mode, kind)
 
 
-@pytest.mark.parametrize("recipe", CAPTIONERS, ids=lambda recipe: recipe.name)
-def test_the_newest_comfyui_accepts_the_graphs_of_captioners(recipe: Recipe) -> None:
+@pytest.mark.parametrize("recipe", WRITERS, ids=lambda recipe: recipe.name)
+def test_the_newest_comfyui_accepts_the_graphs_of_captioners_and_translators(recipe: Recipe) -> None:
     infos = json.loads(RECORDED.read_text("utf-8"))["classes"]
     files = registry.files_of(recipe)
     for name, place in LOADERS:
         infos[name]["input"]["required"][place] = [[*files.values(), "a.png"], {}]
-    graph = recipe.build("image", {**GIVEN, **recipe.defaults}, files, [])
+    [mode] = recipe.graphs
+    graph = recipe.build(mode, {**GIVEN, **recipe.defaults}, files, [])
     assert not complaints(wiring.adapt(graph, infos, strict=True), infos)
-    assert not registry.shipped().keys() & registry.captioners().keys()
+    assert recipe.name not in registry.shipped() and recipe.name in registry.every()
 
 
 def test_a_recipe_of_texts_starts_from_a_picture_and_says_where_its_nodes_come_from() -> None:
@@ -98,7 +100,7 @@ def test_a_recipe_of_texts_starts_from_a_picture_and_says_where_its_nodes_come_f
         reading.read(document)
     document = json.loads(json.dumps(registry.default().document))
     document["recipe"]["outputs"]["text"] = document["recipe"]["outputs"]["picture"]
-    with pytest.raises(BadRecipe, match="text, which only a recipe with the graph image alone can have"):
+    with pytest.raises(BadRecipe, match="text, which only a recipe with one graph, text or image, can have"):
         reading.read(document)
 
 

@@ -249,7 +249,7 @@ def _arrival(picture: GeneratedImage) -> Arrival:
     with picture.file.open("rb") as file:
         kept = intake.keep(picture_files.take(file.read()))
     name = f"{_name(picture)}{PurePosixPath(kept.file).suffix}"
-    return Arrival(name, kept.sha256, kept, picture.task.prompt[:MOST_CAPTION], picture)
+    return Arrival(name, kept.sha256, kept, picture.task.read[:MOST_CAPTION], picture)
 
 
 def _name(picture: GeneratedImage) -> str:

@@ -83,6 +83,12 @@ class Command(BaseCommand):
         """Add the options."""
         parser.add_argument("--prompt", required=True, metavar="TEXT", help="what should be in the picture")
         parser.add_argument(
+            "--english",
+            default="",
+            metavar="TEXT",
+            help="the prompt in English, which the model is given in its place; both stay with the picture",
+        )
+        parser.add_argument(
             "--style",
             action="append",
             type=weighted,
@@ -277,6 +283,7 @@ def _order(options: dict[str, Any], user: User) -> Order:
     given = control_options.given(options, reference, recipe, (width, height), user)
     return Order(
         prompt=options["prompt"],
+        english=options["english"],
         recipe=recipe,
         **orders.told(values),
         width=width,

@@ -58,7 +58,7 @@ class FromNotes:
         """Propose the first of the three that says something."""
         prefetch_related_objects(list(images), "picture__task", "dataset")
         for image in images:
-            prompt = image.picture.task.prompt if image.picture else ""
+            prompt = image.picture.task.read if image.picture else ""
             texts = containers.Texts() if prompt else _texts(image)
             words = prompt or _words(reading.caption_of(texts)) or words_of(image.source_name)
             text = grammar.without_front(words, image.dataset.trigger_words)[:MOST_CAPTION]

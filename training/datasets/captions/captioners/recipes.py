@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from generation.engines import listings
-from generation.engines.models import Engine
 from generation.making import recipe_lacks
-from generation.pictures import graphs
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
-from stylestudio.comfy.graphs.graph import Graph
+from generation.texts.asking import ByRecipe, is_waiting
 from training.datasets.captions.captioners import asking
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.models import DatasetImage
@@ -52,30 +49,13 @@ class FromRecipe:
 
     def is_waiting(self) -> bool:
         """Whether only engines that have all that it needs are away."""
-        return asking.is_waiting(_Asked(self.recipe))
+        return is_waiting(ByRecipe(self.recipe))
 
     def propose(self, images: Sequence[DatasetImage], question: str, check: Callable[[], None]) -> Iterator[Proposal]:
         """Run each picture as one prompt."""
-        return asking.ask(_Asked(self.recipe, question or self.question), images, check)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    recipe: Recipe
-    question: str = ""
-
-    def is_able(self, engine: Engine) -> bool:
-        files = [(folder, name) for folder, name, _source in recipe_lacks.files(self.recipe)]
-        return graphs.lack_of(engine, self.recipe) is None and listings.has_all(engine, files)
-
-    def graph(self, picture: str) -> Graph:
         # Another seed each time, so that asking again may bring another caption.
-        given = {"reference": picture, "seed": secrets.randbelow(SEEDS)}
-        values = {**given, **self.recipe.defaults, "question": self.question}
-        return self.recipe.build("image", values, registry.files_of(self.recipe), [])
-
-    def text(self, texts: Mapping[str, tuple[str, ...]]) -> str:
-        return ", ".join(texts.get(self.recipe.outputs["text"], ()))
+        values = {"seed": secrets.randbelow(SEEDS), "question": question or self.question}
+        return asking.ask(ByRecipe(self.recipe, values), images, check)
 
 
 def recipes() -> list[FromRecipe]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import listings, roster
 from generation.engines.models import Engine
+from generation.texts.asking import is_waiting
 from stylestudio.comfy.graphs import graph
 from stylestudio.comfy.graphs.workflow import Workflow, load
 from training.datasets.captions.captioners import asking
@@ -73,7 +74,7 @@ class FromWorkflow:
     def is_waiting(self) -> bool:
         """Whether only engines that have its nodes are away."""
         try:
-            return asking.is_waiting(_Asked(self._load()))
+            return is_waiting(_Asked(self._load()))
         except (graph.GraphError, OSError):
             return False
 
