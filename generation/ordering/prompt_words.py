@@ -87,7 +87,7 @@ def unread(prompt: str, recipe: Recipe) -> Unread | None:
     found = _OTHER_SCRIPT.search(prompt) if recipe.family in ENGLISH_ONLY else None
     if found is None:
         return None
-    readers = [reader for family in READS_CHINESE for reader in registry.of_family(family)]
+    readers = [reader for family in READS_CHINESE for reader in registry.of_family(family) if "text" in reader.graphs]
     ready = [reader for reader in readers if not availability.lacking(reader)]
     return Unread(found[0][:LONGEST_EXAMPLE], family_title(recipe.family), readers, ready)
 

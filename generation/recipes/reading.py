@@ -69,7 +69,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
     whole = _Part(document, "the document").knows("recipe", "graphs")
     told = _Part(whole.need("recipe"), "recipe.json").knows(
         "schema", "name", "version", "family", "title", "summary", "source", "comfyui", "graphs", "files", "fields",
-        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages", "control",
+        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages", "control", "keeps",
     )  # fmt: skip
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
@@ -96,6 +96,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
         unused=frozenset(told.texts("unused")) if told.has("unused") else frozenset(),
         packages=_packages(told.table("packages")) if told.has("packages") else {},
         control=_control(told.table("control")) if told.has("control") else None,
+        keeps=told.words("keeps") if told.has("keeps") else NO_WORDS,
         sha256=digest(document),
         document=document,
     )
@@ -373,6 +374,8 @@ def _check_nodes(recipe: Recipe) -> None:
             raise BadRecipe(
                 f"recipe.json: outputs has {role}, which only a recipe with the graph image alone can have."
             )
+    if recipe.takes_example and ("image" not in recipe.graphs or "denoise" in recipe.fields):
+        raise BadRecipe("recipe.json: keeps is for the graph image of a recipe without the field denoise.")
     if strange := sorted(recipe.packages.keys() - {kind for mode in recipe.graphs for kind in recipe.classes(mode)}):
         raise BadRecipe(f"recipe.json: packages has {strange[0]}, which is no node class of its graphs.")
     for mode, flow in recipe.graphs.items():

@@ -167,6 +167,7 @@ class Recipe:
     unused: frozenset[str]  # of what every graph usually needs: what none of its graphs has
     packages: Mapping[str, str]  # by node class that ComfyUI itself does not have: where people get it
     control: Control | None  # None if there is no model that holds the form of its pictures
+    keeps: Words  # what its pictures keep of the one they start from, if that is an example
     sha256: str
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
@@ -200,6 +201,11 @@ class Recipe:
         sends on that.
         """
         return bool(self.outputs.keys() & CHANGED)
+
+    @property
+    def takes_example(self) -> bool:
+        """Whether it takes the picture that it starts from as an example, and does not paint over it."""
+        return self.keeps != NO_WORDS
 
     @property
     def takes_styles(self) -> bool:

@@ -27,6 +27,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "diffusion_models": (
         "Chroma1-HD-fp8mixed.safetensors",
         "flux-2-klein-4b-fp8.safetensors",
+        "qwen_image_edit_2511_fp8mixed.safetensors",
         "qwen_image_fp8_e4m3fn.safetensors",
         "z_image_turbo_bf16.safetensors",
     ),

@@ -47,7 +47,7 @@ def given(wish: Wish | None, fit: Fit, reference: Reference | None, recipe: Reci
         pictures = {SOURCE: wish.source, CONTROL: _kept(made, wish.source, user)}
         facts = (wish.source.sha256, made.sha256, made.is_inverted, registry.control_file(recipe))
         control = ControlFacts(wish.way, wish.hold, *facts, recipe.control.types[wish.way.kind])
-    if reference is None or fit.is_usual:
+    if reference is None or fit.is_usual or recipe.takes_example:
         return Given(control, pictures=pictures)
     fitted = _kept(refit(reference, fit, size), reference, user)
     return Given(control, fit, fitted.sha256, {**pictures, FITTED: fitted})

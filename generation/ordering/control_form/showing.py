@@ -49,7 +49,7 @@ def shown(values: Mapping[str, Any], recipe: Recipe, size: Size | None, referenc
     source, way, fit = of_ticket(values.get("control_id"), user), told.way(), told.fit_of_reference()
     control = _control(source, way, size, told, user) if source and way and size else Seen()
     fitted = Seen()
-    if reference and size and not fit.is_usual:
+    if reference and size and not fit.is_usual and not recipe.takes_example:
         fitted = Seen(_address(told, _OF_FIT, reference, size, user), size)
     return {
         "control_source": source,
