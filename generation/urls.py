@@ -40,6 +40,7 @@ urlpatterns = [
     path("references/", views.reference, name="reference"),
     path("control/", showing.control, name="control"),
     path("control/picture/", showing.control_picture, name="control-picture"),
+    path("control/reading/", showing.control_reading, name="control-reading"),
     path("references/from/<int:pk>/", views.reference_from_picture, name="reference-from"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),

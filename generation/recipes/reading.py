@@ -19,6 +19,7 @@ from generation.recipes.recipe import (
     GIVEN,
     KINDS,
     NO_WORDS,
+    READ,
     WHOLE,
     Control,
     Field,
@@ -369,7 +370,7 @@ def _check_placeholders(recipe: Recipe) -> None:
 
 def _check_nodes(recipe: Recipe) -> None:
     slots = recipe.slots
-    for role in sorted({"text", *CHANGED} & recipe.outputs.keys()):
+    for role in sorted({"text", *CHANGED, *READ} & recipe.outputs.keys()):
         if {*recipe.graphs} != {"image"}:
             raise BadRecipe(
                 f"recipe.json: outputs has {role}, which only a recipe with the graph image alone can have."

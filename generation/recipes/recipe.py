@@ -26,6 +26,7 @@ GIVEN: Mapping[str, str] = {
 }
 OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 CHANGED = frozenset({"mask", "larger"})  # outputs of what only changes a picture: what is in front of it; larger
+READ = frozenset({"depth", "pose"})  # outputs of what only reads a control picture of this kind from a picture
 KINDS = ("canny", "lines", "depth", "pose")  # of control pictures
 CONTROL = "control"  # the role of the file that understands these
 BRACES = "{{"  # what `braces` always stands for, so that a graph may contain it
@@ -201,6 +202,11 @@ class Recipe:
         sends on that.
         """
         return bool(self.outputs.keys() & CHANGED)
+
+    @property
+    def reads(self) -> str:
+        """The kind of control picture that it reads from the picture that it starts from; "" if it makes others."""
+        return next(iter(self.outputs.keys() & READ), "")
 
     @property
     def takes_example(self) -> bool:

@@ -39,9 +39,15 @@ def changers() -> Mapping[str, Recipe]:
     return _found(FOLDER)[2]
 
 
+def readers() -> Mapping[str, Recipe]:
+    """The recipes that read a control picture from a picture, by its kind."""
+    return _found(FOLDER)[3]
+
+
 def every() -> Mapping[str, Recipe]:
     """All recipes that come with the studio, by name."""
-    return {**shipped(), **captioners(), **changers()}
+    others = {recipe.name: recipe for recipe in readers().values()}
+    return {**shipped(), **captioners(), **changers(), **others}
 
 
 @cache
@@ -50,9 +56,10 @@ def _found(folder: Path) -> tuple[Mapping[str, Recipe], ...]:
     usual = found[DEFAULT].family
     order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
     return (
-        {recipe.name: recipe for recipe in order if not recipe.makes_text and not recipe.changes_pictures},
+        {recipe.name: recipe for recipe in order if "picture" in recipe.outputs},
         {recipe.name: recipe for recipe in order if recipe.makes_text},
         {recipe.name: recipe for recipe in order if recipe.changes_pictures},
+        {recipe.reads: recipe for recipe in order if recipe.reads},
     )
 
 
@@ -91,7 +98,7 @@ def of(snapshot: Mapping[str, Any]) -> Recipe:
     facts = snapshot.get("recipe")
     if facts is None:
         return default()
-    current = shipped().get(facts["name"]) or changers().get(facts["name"])
+    current = every().get(facts["name"])
     return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
 
 

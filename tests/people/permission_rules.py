@@ -51,6 +51,7 @@ RULES: dict[str, Rule] = {
     "generation:reference": action(TEAM),
     "generation:control": action(TEAM),
     "generation:control-picture": page(),  # of a ticket, which only its person has
+    "generation:control-reading": page(),  # likewise
     "generation:reference-from": action(TEAM, "picture"),
     "generation:draft": action(TEAM),
     "generation:draft-clear": action(TEAM),

@@ -14,6 +14,7 @@ from stylestudio.preview_engine.nodes.examples import EXAMPLE_NODES
 from stylestudio.preview_engine.nodes.families import FAMILY_NODES, PLAIN
 from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import NODES
+from stylestudio.preview_engine.nodes.readings import READING_NODES
 from stylestudio.preview_engine.nodes.training import NEW_CLASSES, combo, new_training_inputs, train
 
 NEWER = {
@@ -159,5 +160,6 @@ def _today(node: NodeClass) -> NodeClass:
 
 CURRENT_CLASSES = {node.name: _today(node) for node in (*NODES.values(), *NEW_CLASSES)}
 CURRENT_CLASSES |= {
-    node.name: node for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES, *CONTROL_NODES, *EXAMPLE_NODES)
+    node.name: node
+    for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES, *CONTROL_NODES, *EXAMPLE_NODES, *READING_NODES)
 }

@@ -75,7 +75,9 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     registry._found.cache_clear()
 
 
-MADE = [(name, mode) for name, recipe in registry.shipped().items() for mode in ("text", "image") if mode in recipe.graphs]
+MADE = [
+    (name, mode) for name, recipe in registry.shipped().items() for mode in ("text", "image") if mode in recipe.graphs
+]
 
 
 @pytest.mark.parametrize(("name", "mode"), MADE)
