@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 from django.utils.text import get_text_list
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines import roster
@@ -138,7 +139,7 @@ class Examples:
     @property
     def names(self) -> str:
         """The recipes, as people know them."""
-        return get_text_list([str(recipe.title) for recipe in self.recipes], _("and"))
+        return get_text_list([str(recipe.title) for recipe in self.recipes], gettext("and"))
 
 
 def examples(recipe: Recipe) -> Examples | None:

@@ -200,7 +200,7 @@ def press(data: QueryDict) -> None:
     if "hold_reference" in data:
         data["control_id"] = data.get("reference_id", "")
     if "read_control" in data:
-        data["control_read"] = data["read_control"]
+        data["control_read"] = data.get("read_control", "")
 
 
 def initial_of(given: Given, user: User) -> Mapping[str, Any]:

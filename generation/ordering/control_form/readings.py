@@ -115,7 +115,7 @@ class _Draft:
             lightning="", sampler="", scheduler="",
         )  # fmt: skip
         facts = {"reading": recipe.reads, "size": [width, height]}
-        self.how: Mapping[str, Any] = {
+        self.how: dict[str, Any] = {
             "schema": snapshots.SCHEMA, "recipe": recipe.facts, "files": files, "fields": {}, "derived": facts,
         }  # fmt: skip
         self.sha256 = snapshots.digest(snapshots.of_task(self.task, [], self.how, NO_FRAME))
