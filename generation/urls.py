@@ -44,6 +44,7 @@ urlpatterns = [
     path("references/for/<slug:recipe>/<slug:asked>/from/<int:pk>/", asked_from_picture, name="asked-from"),
     path("control/", showing.control, name="control"),
     path("control/picture/", showing.control_picture, name="control-picture"),
+    path("control/reading/", showing.control_reading, name="control-reading"),
     path("references/from/<int:pk>/", views.reference_from_picture, name="reference-from"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 Size: TypeAlias = tuple[int, int]
@@ -13,6 +13,7 @@ LEAST_THRESHOLD, MOST_THRESHOLD = 0.01, 0.99
 LOW, HIGH = 0.4, 0.8  # the usual thresholds of ComfyUI's node Canny
 CUT, PAD, STRETCH = WAYS = ("cut", "pad", "stretch")
 MIDDLE = 50  # percent
+READABLE = (DEPTH, POSE)  # what engines can read from a picture
 MOST_STRENGTH = 2.0
 USUAL_STRENGTH = 0.8
 
@@ -49,13 +50,16 @@ USUAL = Fit()
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a control picture is made of a picture. Thresholds count for edges, and `ground` for lines."""
+    """How a control picture is made of a picture. Thresholds count for edges, `ground` for lines, and `is_read` for
+    depth and pose: whether an engine reads them from it, or it is a picture of them already.
+    """
 
     kind: str
     low: float = LOW
     high: float = HIGH
     ground: str = AUTO
     fit: Fit = USUAL
+    is_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Hold:
 class ControlFacts:
     """All that determines how a form is held. `source` and `picture` are the hashes of what the control picture was
     made of, and of it; `file` is the canonical name of the control model, `type` what such a model calls the kind.
+    `reader` says by which recipe and files an engine read it.
     """
 
     way: Way
@@ -80,15 +85,18 @@ class ControlFacts:
     is_inverted: bool
     file: str
     type: str
+    reader: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """As a snapshot has it."""
         way, hold = self.way, self.hold
         thresholds = {"low": way.low, "high": way.high} if way.kind == CANNY else {}
         inverted = {"inverted": self.is_inverted} if way.kind == LINES else {}
+        read = {"read": dict(self.reader)} if way.is_read else {}
         held = {"strength": hold.strength, "start": hold.start, "end": hold.end}
         pictures = {"source": self.source, "picture": self.picture, "fit": way.fit.as_json()}
-        return {"kind": way.kind, **thresholds, **inverted, **held, **pictures, "file": self.file, "type": self.type}
+        made = {"kind": way.kind, **thresholds, **inverted, **read}
+        return {**made, **held, **pictures, "file": self.file, "type": self.type}
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
@@ -97,13 +105,14 @@ class ControlFacts:
         usual = Way(facts["kind"])
         low, high = facts.get("low", usual.low), facts.get("high", usual.high)
         return cls(
-            way=Way(facts["kind"], low, high, ground, Fit.read(facts["fit"])),
+            way=Way(facts["kind"], low, high, ground, Fit.read(facts["fit"]), "read" in facts),
             hold=Hold(facts["strength"], facts["start"], facts["end"]),
             source=facts["source"],
             picture=facts["picture"],
             is_inverted=facts.get("inverted", False),
             file=facts["file"],
             type=facts["type"],
+            reader=facts.get("read", {}),
         )
 
 

@@ -69,6 +69,7 @@ class Engine(models.Model):
     background_removal = LongJSONField(default=list, editable=False)
     upscale_models = LongJSONField(default=list, editable=False)
     controlnet = LongJSONField(default=list, editable=False)
+    geometry_estimation = LongJSONField(default=list, editable=False)
     node_classes = LongJSONField(default=list, editable=False)
     node_infos = LongJSONField(default=dict, editable=False)  # of some classes, see `generation.engines.node_facts`
     max_upload = models.BigIntegerField(null=True, editable=False)  # bytes per request; null: ComfyUI's default

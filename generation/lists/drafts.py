@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from generation.lists import feeding
-from generation.lists.models import ListRow, ListRun, OrderList, RowTask
+from generation.lists import feeding, holding
+from generation.lists.models import ListHold, ListRow, ListRun, OrderList, RowTask
 from generation.lists.planning import ENGLISH_OF, Planned, Planner
 from generation.lists.reading import columns
 from generation.lists.reading.tables import MOST_CELL, BadTable, Table
@@ -52,7 +52,7 @@ class Plan:
         return self.free is not None and self.bytes > self.free
 
 
-def begin(user: User, table: Table, **fields: Any) -> OrderList:
+def begin(user: User, table: Table, hold: ListHold | None = None, **fields: Any) -> OrderList:
     """Store a list as a draft. Raises BadTable if it asks for more pictures than a list may."""
     first = table.rows[0]
     named = columns.of_header(first) if columns.is_header(first) else None
@@ -71,6 +71,8 @@ def begin(user: User, table: Table, **fields: Any) -> OrderList:
             remarks=[*table.remarks, *_unknown(first, named if body.start else None)],
             **fields,
         )
+        if hold:
+            holding.keep(hold, found)
         if named:
             name_columns(found, named, has_header=body.start == 1)
     return found
@@ -128,7 +130,9 @@ def name_columns(found: OrderList, named: Sequence[str], *, has_header: bool) ->
         found.save(update_fields=["columns"])
 
 
-def begin_grid(user: User, cells: Sequence[tuple[list[int], Mapping[str, str]]], **fields: Any) -> OrderList:
+def begin_grid(
+    user: User, cells: Sequence[tuple[list[int], Mapping[str, str]]], hold: ListHold | None = None, **fields: Any
+) -> OrderList:
     """Store a grid as a draft: a row for each of these places. All have the same seed, so that only the settings of the
     axes differ. Raises BadTable.
     """
@@ -137,6 +141,8 @@ def begin_grid(user: User, cells: Sequence[tuple[list[int], Mapping[str, str]]],
     used = list(dict.fromkeys(column for _place, each in cells for column in each))
     with transaction.atomic():
         found = OrderList.objects.create(owner=user, columns=used, **fields)
+        if hold:
+            holding.keep(hold, found)
         ListRow.objects.bulk_create(
             ListRow(order_list=found, position=at, number=at + 1, cells=dict(each), place=place, seed=seed)
             for at, (place, each) in enumerate(cells)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +18,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 
+from generation.lists import holding
 from generation.lists.models import ListRow, ListRun, OrderList, RowTask
 from generation.lists.planning import Planner
 from generation.making import runner
 from generation.ordering import orders
 from generation.pictures import signals
 from generation.pictures.models import GeneratedImage, GenerationTask
+from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import ACTIVE, Status
 from stylestudio.live import publisher
@@ -181,8 +183,12 @@ def _order(job: ListRun, worker: str, pk: int, planner: Planner) -> None:
         if not reason and planned.order:
             try:
                 with transaction.atomic():
+                    held = holding.given(planner.list.held, planned.order, planner.person)
                     task = orders.place(
-                        planned.order, planner.person, request_id=_press_of(row), visibility=planner.list.visibility
+                        replace(planned.order, given=held),
+                        planner.person,
+                        request_id=_press_of(row),
+                        visibility=planner.list.visibility,
                     )
                     known = {"row": row, "revision": row.revision, "is_retry": False}
                     RowTask.objects.get_or_create(**known, defaults={"task": task})
@@ -190,6 +196,8 @@ def _order(job: ListRun, worker: str, pk: int, planner: Planner) -> None:
                     if planner.list.chooses_words:
                         row.frozen = planned.chosen
                     row.save(update_fields=["pictures", "frozen"])
+            except BadPicture as error:
+                reason = str(error)
             except ValidationError as error:
                 # Somebody whose queue has become full in this moment has made no mistake.
                 reason = "" if _is_full(job) else " ".join(error.messages)

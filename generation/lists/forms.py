@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from generation.lists import grids, results
+from generation.lists import grids, holding, results
 from generation.lists.models import MOST_NAME, OrderList, WordList
 from generation.lists.reading import columns, tables
 from generation.lists.reading.tables import BadTable, Table
@@ -43,6 +43,7 @@ class ListForm(StudioForm):
     shape = forms.ChoiceField(
         label=_("Shape"), choices=[(shape.name, shape.label) for shape in SHAPES], initial="1:1", widget=Choices
     )
+    hold = forms.BooleanField(label=_("Hold the form"), required=False)
     chooses_words = forms.BooleanField(label=_("Let prompts choose"), required=False, help_text=SWITCH)
     visibility = forms.ChoiceField(
         label=_("Who sees it"), choices=Visibility.choices, initial=Visibility.TEAM, widget=Segments(full=False)
@@ -51,6 +52,11 @@ class ListForm(StudioForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        self.held = holding.now(user)
+        if self.held:
+            self.fields["hold"].help_text = holding.words(self.held)
+        else:
+            del self.fields["hold"]
         recipes = cast(forms.ChoiceField, self.fields["recipe"])
         recipes.choices = [(each.name, str(each.title)) for each in registry.current().values()]
         recipes.initial = registry.DEFAULT
@@ -69,7 +75,7 @@ class ListForm(StudioForm):
 class NewListForm(ListForm):
     """A list of a table."""
 
-    field_order = ("name", "table", "file", "recipe", "style", "shape", "chooses_words", "visibility")
+    field_order = ("name", "table", "file", "recipe", "style", "shape", "hold", "chooses_words", "visibility")
 
     table = forms.CharField(
         label=_("Table"),
@@ -108,7 +114,7 @@ class GridForm(ListForm):
 
     field_order = (
         "name", "x", "x_values", "y", "y_values", "z", "z_values", "prompt", "seed", "recipe", "style", "shape",
-        "chooses_words", "visibility",
+        "hold", "chooses_words", "visibility",
     )  # fmt: skip
 
     x = forms.ChoiceField(label=_("Columns show"), initial="style", widget=Choices)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from generation.pictures.models import GenerationTask
+from generation.pictures.models import GenerationTask, Reference
 from stylestudio.jobs.kinds import JobQuerySet, Status
 from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 from stylestudio.people.projects import InProject
@@ -72,9 +72,25 @@ class OrderList(InProject):
         return self.visibility == Visibility.PRIVATE
 
     @cached_property
+    def held(self) -> ListHold | None:
+        """What holds the form of all its pictures; None if nothing does."""
+        return ListHold.objects.filter(order_list=self).select_related("source").first()
+
+    @cached_property
     def run(self) -> ListRun | None:
         """Its newest job; None if nothing was ordered yet."""
         return self.runs.select_related("owner").order_by("-queued_at", "-pk").first()
+
+
+class ListHold(models.Model):
+    """What holds the form of all pictures of a list: the picture, and what the fields of the form said beside it."""
+
+    order_list = models.OneToOneField(OrderList, on_delete=models.CASCADE, related_name="hold")
+    source = models.ForeignKey(Reference, on_delete=models.PROTECT, related_name="+")
+    fields = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.order_list_id}: {self.fields.get('control')}"
 
 
 class RowQuerySet(PartQuerySet["ListRow"]):

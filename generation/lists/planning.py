@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from generation.lists import dynamic
+from generation.lists import dynamic, holding
 from generation.lists.models import ListRow, OrderList, WordList
 from generation.lists.reading import columns
 from generation.ordering import orders
@@ -86,6 +86,7 @@ class Planner:
     def __init__(self, found: OrderList) -> None:
         self.list = found
         self.person: User = found.owner
+        self._held: dict[tuple[str, int, int], str] = {}
 
     @cached_property
     def styles(self) -> dict[str, Style]:
@@ -112,6 +113,15 @@ class Planner:
             for way in (recipe.name, recipe.title.en, recipe.title.zh_hans):
                 known.setdefault(_folded(way), recipe)
         return known
+
+    def _cannot_hold(self, order: Order) -> str:
+        """Why the form of an order's pictures cannot be held; "" if it can, or if the list holds none."""
+        if self.list.held is None:
+            return ""
+        like = order.recipe.sha256, order.width, order.height
+        if like not in self._held:
+            self._held[like] = holding.trouble(self.list.held, order, self.person)
+        return self._held[like]
 
     @cached_property
     def words(self) -> dict[str, Sequence[str]]:
@@ -151,6 +161,8 @@ class Planner:
             except ValidationError as error:
                 for column, reasons in error.message_dict.items():
                     found.problems[column] = " ".join(reasons)
+        if not found.problems and (why := self._cannot_hold(order)):
+            found.problems["hold"] = why
         found.order = order
         return found
 

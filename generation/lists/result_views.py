@@ -49,7 +49,7 @@ def editable(row: ListRow, used: Sequence[str], planned: Planned | None) -> dict
         }
         for column in used
     ]
-    elsewhere = [(titles.get(column, column), words) for column, words in problems.items() if column not in used]
+    elsewhere = [(columns.title(column), words) for column, words in problems.items() if column not in used]
     return {"row": row, "cells": cells, "elsewhere": elsewhere, "is_wrong": bool(problems)}
 
 

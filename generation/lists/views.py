@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation.lists import drafts, result_views, word_views
+from generation.lists import drafts, holding, result_views, word_views
 from generation.lists.forms import GridForm, ListForm, ListSettingsForm, NewListForm
-from generation.lists.models import OrderList
+from generation.lists.models import ListHold, OrderList
 from generation.lists.reading import columns, examples
 from generation.lists.reading.tables import BadTable
 from generation.texts import translating
@@ -47,7 +47,7 @@ def new(request: StudioRequest) -> HttpResponse:
     form = NewListForm(request.POST or None, request.FILES or None, user=request.user, initial=_like(request))
     if request.method == "POST" and form.is_valid():
         try:
-            found = drafts.begin(request.user, form.found, **_fields(form))
+            found = drafts.begin(request.user, form.found, _hold(form), **_fields(form))
         except BadTable as error:
             form.add_error("file" if form.cleaned_data.get("file") else "table", str(error))
         else:
@@ -62,12 +62,16 @@ def grid(request: StudioRequest) -> HttpResponse:
     form = GridForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
         try:
-            found = drafts.begin_grid(request.user, form.cells, axes=form.axes, **_fields(form))
+            found = drafts.begin_grid(request.user, form.cells, _hold(form), axes=form.axes, **_fields(form))
         except BadTable as error:
             form.add_error(None, str(error))
         else:
             return redirect(found)
     return render(request, "generation/lists/grid.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+def _hold(form: ListForm) -> ListHold | None:
+    return form.held if form.cleaned_data.get("hold") else None
 
 
 def _fields(form: ListForm) -> dict[str, Any]:
@@ -169,6 +173,7 @@ def _draft(request: StudioRequest, found: OrderList) -> HttpResponse:
         "page": page,
         "columns": [titles.get(column, column) for column in used],
         "rows": [result_views.editable(each.row, used, each) for each in page],
+        "held": holding.words(found.held) if found.held else "",
         "axes": [(titles.get(column, column), values) for column, values in found.axes],
         "unread": sum(each.lacks_english for each in plan.rows),
         "translation": translating.newest(request.user, f"list-{found.pk}"),

@@ -74,7 +74,7 @@ def unread(prompt: str, recipe: Recipe) -> Unread | None:
     """What stands in a prompt in a script that the recipe's model was not taught; None if it can read all."""
     if not is_unread(prompt, recipe):
         return None
-    readers = [reader for family in READS_CHINESE for reader in registry.of_family(family)]
+    readers = [reader for family in READS_CHINESE for reader in registry.of_family(family) if "text" in reader.graphs]
     ready = [reader for reader in readers if not availability.lacking(reader)]
     return Unread(foreign(prompt), family_title(recipe.family), readers, ready)
 

@@ -15,7 +15,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, base_checkpoints, english, forms, references
+from generation.ordering import availability, base_checkpoints, english, forms, recipe_fields, references
 from generation.ordering.asked_pictures import showing as asked_pictures
 from generation.ordering.control_form import showing
 from generation.ordering.control_form.fields import OFF
@@ -136,6 +136,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "form": form,
         "made_by": form.made_by,
         "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
+        "examples": recipe_fields.examples(form.made_by),
         "is_muted": form.made_by.is_muted(values.get("cfg")),
         "main_fields": [form[name] for name, each in form.made_by.fields.items() if _is_main(name, each)],
         "more_fields": [

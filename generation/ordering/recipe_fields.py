@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from generation.engines import roster
@@ -17,6 +18,7 @@ from generation.ordering.asked_pictures.fields import FILE, TICKET
 from generation.pictures import graphs, shapes
 from generation.recipes import registry
 from generation.recipes.recipe import Field, Recipe
+from styles.for_engines import family_title
 from stylestudio.comfy.graphs import node_info
 from stylestudio.forms.widgets import Choices, Names, Slider, TextBox
 
@@ -129,6 +131,32 @@ def _form_field(field: Field) -> forms.Field:
 def _whole(number: float | None) -> int:
     assert number is not None  # numbers have two ends
     return int(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The recipes that take a picture as an example, and those of them that can be used now. `lacking` is the model
+    that has none; "" if one of them is for it.
+    """
+
+    recipes: list[Recipe]
+    ready: list[Recipe]
+    lacking: str
+
+    @property
+    def names(self) -> str:
+        """The recipes, as people know them."""
+        return get_text_list([str(recipe.title) for recipe in self.recipes], _("and"))
+
+
+def examples(recipe: Recipe) -> Examples | None:
+    """By what a picture could be an example, instead of being painted over; None if it is one, or is not asked for."""
+    if recipe.takes_example or recipe.is_own or "image" not in recipe.graphs:
+        return None
+    able = [each for each in registry.shipped().values() if each.takes_example]
+    is_known = any(each.family == recipe.family for each in able)
+    ready = [each for each in able if not availability.lacking(each)]
+    return Examples(able, ready, "" if is_known else family_title(recipe.family))
 
 
 def is_setting(name: str) -> bool:

@@ -34,6 +34,7 @@ from generation.ordering import (
     references,
 )
 from generation.ordering.control_form import fields as control_fields
+from generation.ordering.control_form import readings
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
@@ -117,8 +118,10 @@ def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swappe
     if not request.htmx:
         form.is_valid()  # a chosen file must not be lost
         values |= form.kept()
+        readings.pressed(values, request.user)
         drafts.keep(data, request.user, form.kept())
         return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
+    readings.pressed(values, request.user)
     if "renew" not in data:
         drafts.keep(data, request.user)
     quiet = forms.OrderForm(user=request.user, initial=values)

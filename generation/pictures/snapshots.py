@@ -5,8 +5,8 @@ names a version of a recipe, `files` its files by role, and `fields` the setting
 if there is one, says which part of which picture was made anew (see `generation.masks.facts`); `derived` of which
 picture it was made, by the studio itself or, with `change`, by an engine. `control` says what holds the form of its
 pictures and `fit` how the reference was fitted (see `generation.controls.facts`). `pictures` are the hashes of those
-that the recipe asks for, by its names of them. `english` is what engines get in the place of the prompt, which its model
-cannot read.
+that the recipe asks for, by its names of them. `english` is what engines get in the place of the prompt, which its
+model cannot read.
 """
 
 from __future__ import annotations

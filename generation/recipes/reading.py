@@ -19,6 +19,7 @@ from generation.recipes.recipe import (
     GIVEN,
     KINDS,
     NO_WORDS,
+    READ,
     ROLES,
     WHOLE,
     Control,
@@ -71,7 +72,7 @@ def read(document: Mapping[str, Any]) -> Recipe:
     whole = _Part(document, "the document").knows("recipe", "graphs")
     told = _Part(whole.need("recipe"), "recipe.json").knows(
         "schema", "name", "version", "family", "title", "summary", "source", "comfyui", "graphs", "files", "fields",
-        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages", "control",
+        "slots", "outputs", "shapes", "mutes_negative_at_cfg", "unused", "packages", "control", "keeps",
     )  # fmt: skip
     if (schema := told.need("schema")) != SCHEMA:
         raise told.wrong("schema", f"is {schema!r}; this studio reads {SCHEMA}")
@@ -100,10 +101,12 @@ def read(document: Mapping[str, Any]) -> Recipe:
         unused=frozenset(told.texts("unused")) if told.has("unused") else frozenset(),
         packages=_packages(told.table("packages")) if told.has("packages") else {},
         control=_control(told.table("control")) if told.has("control") else None,
+        keeps=told.words("keeps") if told.has("keeps") else NO_WORDS,
         sha256=digest(document),
         document=document,
     )
     _check_placeholders(found)
+    _check_outputs(found)
     _check_nodes(found)
     return found
 
@@ -384,9 +387,8 @@ def _check_placeholders(recipe: Recipe) -> None:
         raise BadRecipe(f"recipe.json: unused has {known[0]}, which is in a graph.")
 
 
-def _check_nodes(recipe: Recipe) -> None:
-    slots = recipe.slots
-    for role in sorted(CHANGED & recipe.outputs.keys()):
+def _check_outputs(recipe: Recipe) -> None:
+    for role in sorted({*CHANGED, *READ} & recipe.outputs.keys()):
         if {*recipe.graphs} != {"image"}:
             raise BadRecipe(
                 f"recipe.json: outputs has {role}, which only a recipe with the graph image alone can have."
@@ -395,6 +397,12 @@ def _check_nodes(recipe: Recipe) -> None:
             raise BadRecipe(f"recipe.json: outputs has {role}, which a recipe that asks for pictures cannot have.")
     if recipe.makes_text and {*recipe.graphs} not in ({"text"}, {"image"}):
         raise BadRecipe("recipe.json: outputs has text, which only a recipe with one graph, text or image, can have.")
+    if recipe.takes_example and ("image" not in recipe.graphs or "denoise" in recipe.fields):
+        raise BadRecipe("recipe.json: keeps is for the graph image of a recipe without the field denoise.")
+
+
+def _check_nodes(recipe: Recipe) -> None:
+    slots = recipe.slots
     if strange := sorted(recipe.packages.keys() - {kind for mode in recipe.graphs for kind in recipe.classes(mode)}):
         raise BadRecipe(f"recipe.json: packages has {strange[0]}, which is no node class of its graphs.")
     for mode, flow in recipe.graphs.items():

@@ -26,6 +26,7 @@ GIVEN: Mapping[str, str] = {
 }
 OWN = "own-"  # what names of a studio's own recipes begin with, and those of no others
 CHANGED = frozenset({"mask", "larger"})  # outputs of what only changes a picture: what is in front of it; larger
+READ = frozenset({"depth", "pose"})  # outputs of what only reads a control picture of this kind from a picture
 KINDS = ("canny", "lines", "depth", "pose")  # of control pictures; the file that understands them has the role CONTROL
 # Roles of the pictures that every job may be given, so that no recipe calls one that it asks for like this.
 ROLES = CONTROL, SOURCE, FITTED = ("control", "source", "fitted")
@@ -183,6 +184,7 @@ class Recipe:
     unused: frozenset[str]  # of what every graph usually needs: what none of its graphs has
     packages: Mapping[str, str]  # by node class that ComfyUI itself does not have: where people get it
     control: Control | None  # None if there is no model that holds the form of its pictures
+    keeps: Words  # what its pictures keep of the one they start from, if that is an example
     sha256: str
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
@@ -221,6 +223,25 @@ class Recipe:
     def only_edits(self) -> bool:
         """Whether all that it can do is to make a part of a picture anew."""
         return {*self.graphs} == {"edit"}
+
+    @property
+    def reads(self) -> str:
+        """The kind of control picture that it reads from the picture that it starts from; "" if it makes others."""
+        return next(iter(self.outputs.keys() & READ), "")
+
+    @property
+    def purpose(self) -> str:
+        """What it is for: picture, change (of one that is there), control (a control picture read from one), caption or
+        translation.
+        """
+        if self.makes_text:
+            return "caption" if "image" in self.graphs else "translation"
+        return "control" if self.reads else "change" if self.changes_pictures else "picture"
+
+    @property
+    def takes_example(self) -> bool:
+        """Whether it takes the picture that it starts from as an example, and does not paint over it."""
+        return self.keeps != NO_WORDS
 
     @property
     def takes_styles(self) -> bool:

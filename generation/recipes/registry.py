@@ -26,40 +26,45 @@ class RecipeGone(ValueError):
 
 def shipped() -> Mapping[str, Recipe]:
     """The recipes of pictures that come with the studio by name, the default one first, then others of its family."""
-    return _found(FOLDER)[0]
+    return _for("picture", FOLDER)
 
 
 def captioners() -> Mapping[str, Recipe]:
     """The recipes of texts about pictures that come with the studio, by name."""
-    return _found(FOLDER)[1]
+    return _for("caption", FOLDER)
 
 
 def changers() -> Mapping[str, Recipe]:
     """The recipes that change a picture which is there, by name."""
-    return _found(FOLDER)[2]
+    return _for("change", FOLDER)
 
 
 def translators() -> Mapping[str, Recipe]:
     """The recipes that write a prompt in English, by name, the usual one first."""
-    return _found(FOLDER)[3]
+    return _for("translation", FOLDER)
+
+
+def readers() -> Mapping[str, Recipe]:
+    """The recipes that read a control picture from a picture, by its kind."""
+    return {recipe.reads: recipe for recipe in _for("control", FOLDER).values()}
 
 
 def every() -> Mapping[str, Recipe]:
     """All recipes that come with the studio, by name."""
-    return {**shipped(), **captioners(), **changers(), **translators()}
+    return _found(FOLDER)
 
 
 @cache
-def _found(folder: Path) -> tuple[Mapping[str, Recipe], ...]:
+def _for(purpose: str, folder: Path) -> Mapping[str, Recipe]:
+    return {name: recipe for name, recipe in _found(folder).items() if recipe.purpose == purpose}
+
+
+@cache
+def _found(folder: Path) -> Mapping[str, Recipe]:
     found = {path.parent.name: reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))}
     usual = found[DEFAULT].family
     order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
-    return (
-        {recipe.name: recipe for recipe in order if not recipe.makes_text and not recipe.changes_pictures},
-        {recipe.name: recipe for recipe in order if recipe.makes_text and "image" in recipe.graphs},
-        {recipe.name: recipe for recipe in order if recipe.changes_pictures},
-        {recipe.name: recipe for recipe in order if recipe.makes_text and "text" in recipe.graphs},
-    )
+    return {recipe.name: recipe for recipe in order}
 
 
 def current() -> Mapping[str, Recipe]:
@@ -97,7 +102,7 @@ def of(snapshot: Mapping[str, Any]) -> Recipe:
     facts = snapshot.get("recipe")
     if facts is None:
         return default()
-    current = shipped().get(facts["name"]) or changers().get(facts["name"])
+    current = every().get(facts["name"])
     return current if current and current.sha256 == facts["sha256"] else _kept(facts["sha256"])
 
 

@@ -50,7 +50,12 @@ FILE_INPUTS = {
     "clip_name3": "text_encoders",
     "clip_name4": "text_encoders",
     "bg_removal_name": "background_removal",
-    "model_name": "upscale_models",
+}
+# The same for inputs whose name says nothing, because several classes have it for files of different folders.
+_OF_CLASSES = {
+    ("UpscaleModelLoader", "model_name"): "upscale_models",
+    ("LoadDA3Model", "model_name"): "geometry_estimation",
+    ("LoadMoGeModel", "model_name"): "geometry_estimation",
 }
 
 # Beside 5xx: the server waited too long for the request, wants it again, or has too many.
@@ -65,8 +70,14 @@ _FOLDER_WORDS = {
     "text_encoders": "text encoder",
     "background_removal": "background removal model",
     "upscale_models": "upscale model",
+    "geometry_estimation": "depth model",
 }
 _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
+
+
+def folder_of_input(class_type: str, name: str) -> str:
+    """The folder of the engine's models from which an input of a node class takes its file; "" if it takes none."""
+    return FILE_INPUTS.get(name) or _OF_CLASSES.get((class_type, name), "")
 
 
 class ComfyError(Exception):

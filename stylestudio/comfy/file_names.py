@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 # The folders of models that engines are asked about: graphs of pictures take files from these.
 MODEL_FOLDERS = (
     "checkpoints", "loras", "diffusion_models", "text_encoders", "vae", "controlnet", "background_removal",
-    "upscale_models",
+    "upscale_models", "geometry_estimation",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from PIL import Image, PngImagePlugin
 FOLDERS = ("input", "output", "temp")
 MODEL_FOLDERS = (
     "checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "embeddings", "controlnet",
-    "upscale_models", "background_removal",
+    "upscale_models", "background_removal", "geometry_estimation",
 )  # fmt: skip
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 ANNOTATION = re.compile(r" \[(input|output|temp)\]$")

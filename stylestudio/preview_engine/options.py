@@ -17,16 +17,18 @@ ACCELERATORS = (
     "lcm-lora-sdxl.safetensors",
 )
 
-# What the recipes of other model families, of captions and of changed pictures need, by folder.
+# What the recipes of other model families, of captions, of changed pictures and of depth and pose need, by folder.
 MODELS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": (
         "sd_xl_base_1.0.safetensors",
         "sd3.5_large_fp8_scaled.safetensors",
         "NoobAI-XL-Vpred-v1.0.safetensors",
+        "sdpose_wholebody_fp16.safetensors",
     ),
     "diffusion_models": (
         "Chroma1-HD-fp8mixed.safetensors",
         "flux-2-klein-4b-fp8.safetensors",
+        "qwen_image_edit_2511_fp8mixed.safetensors",
         "qwen_image_fp8_e4m3fn.safetensors",
         "z_image_turbo_bf16.safetensors",
     ),
@@ -39,6 +41,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "controlnet": ("diffusion_pytorch_model_promax.safetensors",),
     "vae": ("ae.safetensors", "flux2-vae.safetensors", "qwen_image_vae.safetensors"),
     "background_removal": ("birefnet.safetensors",),
+    "geometry_estimation": ("depth_anything_3_mono_large.safetensors",),
     "upscale_models": ("RealESRGAN_x2plus.pth", "RealESRGAN_x4plus.safetensors"),
 }
 

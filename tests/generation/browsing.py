@@ -33,7 +33,8 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "atlas", "atlas-zip", "board", "boards", "bulk-job", "bulk-zip", "compare", "control-picture", "dropped",
+    "atlas", "atlas-zip", "board", "boards", "bulk-job", "bulk-zip", "compare", "control-picture",
+    "control-reading", "dropped",
     "export-presets", "face", "finished", "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page",
     "job", "job-card", "job-mask", "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks",
     "other-styles", "picture", "picture-download", "prompt-words", "prompts", "recipe-export", "recipes",

@@ -53,6 +53,7 @@ RULES: dict[str, Rule] = {
     "generation:asked-from": action(TEAM, "picture"),
     "generation:control": action(TEAM),
     "generation:control-picture": page(),  # of a ticket, which only its person has
+    "generation:control-reading": page(),  # likewise
     "generation:reference-from": action(TEAM, "picture"),
     "generation:draft": action(TEAM),
     "generation:draft-clear": action(TEAM),

@@ -54,6 +54,8 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "recipe": ("recipe, workflow", "配方, 工作流"),
     "count": ("count, pictures, images, number of pictures, amount, quantity", "数量, 张数, 图片数, 图片数量, 个数"),
 }
+# What may be wrong with a row besides its cells.
+_NO_COLUMNS: Mapping[str, Promise | str] = {"hold": _("Hold the form"), "mode": _("Mode")}
 _MARKS = re.compile(r"[\s_\-:：*.()（）\[\]]+")
 
 
@@ -91,7 +93,7 @@ def titles() -> dict[str, str]:
 
 def title(column: str) -> str:
     """The name of a column in the reader's language."""
-    return titles().get(column, column)
+    return titles().get(column) or str(_NO_COLUMNS.get(column, column))
 
 
 def _fields() -> dict[str, Field]:

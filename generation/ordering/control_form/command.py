@@ -74,6 +74,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def given(options: dict[str, Any], reference: Reference | None, recipe: Recipe, size: Size, user: User) -> Given:
     """What the options give besides the reference, stored. Raises CommandError."""
+    if recipe.takes_example and not options["fit"].is_usual:
+        words = _("%s looks at the whole reference, whatever its shape: leave --fit out.")
+        raise CommandError(words % recipe.title)
     if options["control"] is None and (reference is None or options["fit"].is_usual):
         return NOTHING
     if not all(LEAST_SIDE <= side <= MOST_SIDE for side in size):

@@ -28,6 +28,7 @@ from generation.controls.facts import (
     MOST_THRESHOLD,
     PAD,
     POSE,
+    READABLE,
     STRETCH,
     USUAL_STRENGTH,
     Fit,
@@ -88,6 +89,7 @@ class ControlFields(StudioForm):
         widget=forms.FileInput({"class": "sr", "id": "control-file", "accept": PICTURES, **SENT_AT_ONCE}),
     )
     control_id = forms.CharField(required=False, widget=forms.HiddenInput)  # see `references.ticket`
+    control_read = forms.BooleanField(required=False, widget=forms.HiddenInput)  # by an engine, see `readings`
     control_low = _threshold(gettext_lazy("Faint edges from"), LOW)
     control_high = _threshold(gettext_lazy("Edges from"), HIGH)
     control_ground = forms.ChoiceField(
@@ -143,7 +145,8 @@ class ControlFields(StudioForm):
         if self.errors.keys() & set(names) or told["control"] == OFF:
             return None
         fit = Fit(told["control_fit"], told["control_x"], told["control_y"])
-        return Way(told["control"], told["control_low"], told["control_high"], told["control_ground"], fit)
+        is_read = told["control_read"] and told["control"] in READABLE
+        return Way(told["control"], told["control_low"], told["control_high"], told["control_ground"], fit, is_read)
 
     def hold(self) -> Hold:
         """How strictly it is held."""
@@ -179,13 +182,17 @@ class ControlFields(StudioForm):
 
 
 def press(data: QueryDict) -> None:
-    """Apply a pressed button: hold a form, the control picture let go, or the picture to start from in its place."""
+    """Apply a pressed button: hold a form, the control picture let go, the picture to start from in its place, or
+    whether an engine reads the control picture.
+    """
     if "hold" in data:
         data["control"] = CANNY
     if "clear_control" in data:
         data["control_id"] = ""
     if "hold_reference" in data:
         data["control_id"] = data.get("reference_id", "")
+    if "read_control" in data:
+        data["control_read"] = data.get("read_control", "")
 
 
 def initial_of(given: Given, user: User) -> Mapping[str, Any]:
@@ -198,6 +205,7 @@ def initial_of(given: Given, user: User) -> Mapping[str, Any]:
     return values | {
         "control": way.kind,
         "control_id": ticket(source.pk, user),
+        "control_read": way.is_read,
         "control_low": way.low,
         "control_high": way.high,
         "control_ground": way.ground,

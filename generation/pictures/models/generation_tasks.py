@@ -329,8 +329,8 @@ class GenerationTask(OftenUsed, Job):
 
     @property
     def title(self) -> str:
-        """The prompt, in the person's own words."""
-        return self.prompt
+        """The prompt, in the person's own words; without one, what its recipe does."""
+        return self.prompt or self.recipe_title
 
     @property
     def mix_text(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from generation.recipes.own import abilities, loaders
 from generation.recipes.own.taking import MODEL_FILE, called, is_file_name, sources
-from stylestudio.comfy.errors import FILE_INPUTS
+from stylestudio.comfy.errors import folder_of_input
 from stylestudio.comfy.graphs import node_info
 from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.graphs.node_info import Input
@@ -327,8 +327,8 @@ class Workflow:
         kind = self.nodes[key]["class_type"]
         if kind in loaders.LOADERS and name == "image":
             return None
-        if name in FILE_INPUTS and (is_choice or entry is None):
-            return FileSpot(key, name, FILE_INPUTS[name], value)
+        if (folder := folder_of_input(kind, name)) and (is_choice or entry is None):
+            return FileSpot(key, name, folder, value)
         is_file = name in FROM_DISK or (bool(MODEL_FILE.search(value)) if is_choice else is_file_name(value))
         return FileSpot(key, name, "", value) if is_file else None
 

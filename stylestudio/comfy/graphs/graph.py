@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from stylestudio.comfy.errors import FILE_INPUTS
+from stylestudio.comfy.errors import folder_of_input
 from stylestudio.comfy.file_names import canonical as canonical_name
 from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.graphs.wiring import link
@@ -21,10 +21,10 @@ def missing_files(graph: Graph, models: Mapping[str, Iterable[str]]) -> tuple[tu
     """(folder, name) of every file that the graph takes from a folder in `models` and that is not listed there."""
     present = {folder: frozenset(names) for folder, names in models.items()}
     wanted = (
-        (FILE_INPUTS[name], canonical_name(value))
+        (folder, canonical_name(value))
         for node in graph.values()
         for name, value in node["inputs"].items()
-        if name in FILE_INPUTS and isinstance(value, str)
+        if isinstance(value, str) and (folder := folder_of_input(node["class_type"], name))
     )
     return tuple(
         dict.fromkeys(

@@ -31,7 +31,7 @@ _NAMED = re.compile(r"([^:\[\]{}]*):([A-Z*][A-Z0-9_,*]*)")
 _SIMPLE_DEFAULTS: dict[str, object] = {"STRING": "", "BOOLEAN": False, "INT": 0, "FLOAT": 0.0}
 _NUMBERS: dict[str, type[int | float]] = {"INT": int, "FLOAT": float}
 # Choices among files: these lists change while an engine runs, so the engine has the last word.
-FROM_DISK = FILE_INPUTS.keys() | {"image", "folder", "existing_lora"}
+FROM_DISK = FILE_INPUTS.keys() | {"image", "folder", "existing_lora", "model_name"}
 
 
 @dataclass(frozen=True, slots=True)

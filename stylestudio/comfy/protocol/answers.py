@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stylestudio.comfy.errors import (
-    FILE_INPUTS,
     BadResponse,
     ComfyError,
     GraphInvalid,
@@ -15,6 +14,7 @@ from stylestudio.comfy.errors import (
     NodeError,
     PromptInterrupted,
     execution_error,
+    folder_of_input,
     without_paths,
 )
 from stylestudio.comfy.graphs.wiring import Replacement, called
@@ -225,7 +225,7 @@ def _unknown_class(error: Mapping[str, Any], graph: Mapping[str, Mapping[str, An
 
 def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
     """(folder, name) of the missing file that an error is about; None if it is about something else or nameless."""
-    folder, name = FILE_INPUTS.get(error.input_name or ""), error.received
+    folder, name = folder_of_input(error.class_type, error.input_name or ""), error.received
     if error.type == "custom_validation_failed" and error.class_type == "LoadImage":
         folder, name = "input", graph.get(error.node_id, {}).get("inputs", {}).get("image")
     elif error.type != "value_not_in_list":

@@ -7,7 +7,7 @@ from typing import Any
 
 from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.nodes.families import PLAIN, SECOND
-from stylestudio.preview_engine.nodes.node_class import Held, InputSpecs, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Conditioning, InputSpecs, NodeClass, Stage
 
 TYPES = [
     "auto", "openpose", "depth", "hed/pidi/scribble/ted", "canny/lineart/anime_lineart/mlsd", "normal", "segment",
@@ -26,10 +26,11 @@ def _same_model(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 
 def _apply(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     """As in the real node, a strength of 0 changes nothing."""
-    words = inputs["positive"], inputs["negative"]
+    positive: Conditioning = inputs["positive"]
     lasts = float(inputs["end_percent"]) - float(inputs["start_percent"])
     strength = min(1.0, float(inputs["strength"])) * max(0.0, min(1.0, lasts))
-    return (Held(words[0], inputs["image"][0], strength), words[1]) if strength else words
+    held = replace(positive, control=inputs["image"][0], control_strength=strength) if strength else positive
+    return held, inputs["negative"]
 
 
 def _inputs(files: Files) -> InputSpecs:

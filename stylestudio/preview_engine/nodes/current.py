@@ -10,9 +10,11 @@ from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.nodes.captions import CAPTION_NODES
 from stylestudio.preview_engine.nodes.changes import CHANGE_NODES
 from stylestudio.preview_engine.nodes.control import CONTROL_NODES
+from stylestudio.preview_engine.nodes.examples import EXAMPLE_NODES
 from stylestudio.preview_engine.nodes.families import FAMILY_NODES, PLAIN
 from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import NODES
+from stylestudio.preview_engine.nodes.readings import READING_NODES
 from stylestudio.preview_engine.nodes.training import NEW_CLASSES, combo, new_training_inputs, train
 
 NEWER = {
@@ -157,4 +159,7 @@ def _today(node: NodeClass) -> NodeClass:
 
 
 CURRENT_CLASSES = {node.name: _today(node) for node in (*NODES.values(), *NEW_CLASSES)}
-CURRENT_CLASSES |= {node.name: node for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES, *CONTROL_NODES)}
+CURRENT_CLASSES |= {
+    node.name: node
+    for node in (*FAMILY_NODES, *CAPTION_NODES, *CHANGE_NODES, *CONTROL_NODES, *EXAMPLE_NODES, *READING_NODES)
+}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stylestudio.preview_engine.files import Files
-from stylestudio.preview_engine.nodes.node_class import Held, InputSpecs, Latent, Model, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Conditioning, InputSpecs, Latent, Model, NodeClass, Stage
 from stylestudio.preview_engine.nodes.pictures import BATCH, SAMPLERS, SEED_COUNT, sampled
 
 # What /object_info says beyond the usual: of classes in ComfyUI's first way to write nodes, and in its second.
@@ -38,8 +38,8 @@ class Guider:
     """A GUIDER: the model, what it is to draw, and how strictly."""
 
     model: Model
-    positive: str | Held
-    negative: str
+    positive: Conditioning
+    negative: Conditioning
     cfg: float
 
 
@@ -78,7 +78,7 @@ def _same_encoder(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _nothing(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    return ("",)
+    return (Conditioning(""),)
 
 
 def _empty_in_sixteens(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:

@@ -37,19 +37,13 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A CONDITIONING with a control picture: the words, and what their picture's form is held by."""
+class Conditioning:
+    """A CONDITIONING: the words, what their picture's form is held by and how strictly, and what it is to be like."""
 
     words: str
-    picture: Image.Image
-    strength: float
-
-
-def told(words: str | Held) -> dict[str, Any]:
-    """What a brief says of a conditioning."""
-    if isinstance(words, Held):
-        return {"prompt": words.words, "control": words.picture, "control_strength": words.strength}
-    return {"prompt": words}
+    control: Image.Image | None = None
+    control_strength: float = 0.0
+    example: Image.Image | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from stylestudio.preview_engine.files import Files, OutsideFolder
-from stylestudio.preview_engine.nodes.node_class import Held, Images, Latent, Model, NodeClass, Stage, held, told
+from stylestudio.preview_engine.nodes.node_class import Conditioning, Images, Latent, Model, NodeClass, Stage, held
 from stylestudio.preview_engine.painter.brief import Brief
 
 SAMPLERS = [
@@ -46,6 +46,7 @@ RESAMPLING = {
 }
 SEED_COUNT = 2**64
 ACCELERATORS = ("lightning", "dmd2", "hyper-sd", "lcm-lora")  # what their files are called
+LIKENESS = 0.5  # how much a sketch after an example differs from it, as the strength of change in image to image
 STRENGTH = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
 
 
@@ -69,7 +70,7 @@ def _load_lora_model_only(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ..
 
 
 def _encode_text(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    return (inputs["text"],)
+    return (Conditioning(inputs["text"]),)
 
 
 def _set_last_layer(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
@@ -96,8 +97,8 @@ def sampled(
     model: Model,
     latent: Latent,
     *,
-    positive: str | Held,
-    negative: str,
+    positive: Conditioning,
+    negative: Conditioning,
     seed: int,
     steps: int,
     cfg: float,
@@ -107,20 +108,26 @@ def sampled(
     if denoise == 0:
         return latent
     references = latent.decode(stage.painter) if latent.drawn or latent.encoded else ()
+    starts = tuple(image.convert("RGB") for image in references)
+    if positive.example and not starts:
+        starts = (ImageOps.fit(positive.example, (latent.width, latent.height)),) * latent.batch
+        denoise = min(denoise, LIKENESS)
     briefs = [
         Brief(
-            **told(positive),
+            prompt=positive.words,
             # Without guidance the negative prompt has no effect, as in the real sampler.
-            negative="" if cfg == 1.0 else negative,
+            negative="" if cfg == 1.0 else negative.words,
             seed=(seed + place) % SEED_COUNT,
             width=latent.width,
             height=latent.height,
             steps=steps,
             cfg=cfg,
             styles=tuple(lora for lora in model.loras if not _is_accelerator(lora[0])),
-            reference=references[place].convert("RGB") if references else None,
+            reference=starts[place] if starts else None,
             denoise=denoise,
             learned=model.learned,
+            control=positive.control,
+            control_strength=positive.control_strength,
         )
         for place in range(latent.batch)
     ]

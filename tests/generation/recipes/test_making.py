@@ -75,8 +75,12 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     registry._found.cache_clear()
 
 
-@pytest.mark.parametrize("name", list(registry.shipped()))
-@pytest.mark.parametrize("mode", ["text", "image"])
+MADE = [
+    (name, mode) for name, recipe in registry.shipped().items() for mode in ("text", "image") if mode in recipe.graphs
+]
+
+
+@pytest.mark.parametrize(("name", "mode"), MADE)
 def test_the_preview_engine_makes_pictures_by_every_shipped_recipe(
     engine: Engine, ada: User, name: str, mode: str
 ) -> None:
@@ -86,7 +90,7 @@ def test_the_preview_engine_makes_pictures_by_every_shipped_recipe(
     assert (task.status, task.recipe, task.mode) == (Status.COMPLETED, name, mode), task.error
     told = {name: value for inputs in sent(task).values() for name, value in inputs.items()}
     assert (told["steps"], told["sampler_name"]) == (recipe.defaults["steps"], recipe.defaults["sampler"])
-    if mode == "image":
+    if "denoise" in recipe.fields and mode == "image":
         assert 0.5 in [inputs.get("denoise") for inputs in sent(task).values()]
     assert task.checkpoint == next(iter(registry.files_of(recipe).values()))
     assert bool(task.scheduler) == ("scheduler" in recipe.fields) and bool(task.negative) == (

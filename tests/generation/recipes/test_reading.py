@@ -66,7 +66,7 @@ def test_the_newest_comfyui_accepts_graphs_whose_form_is_held(recipe: Recipe) ->
     assert (recipe.control is not None) is (recipe.family == "sdxl")
     if recipe.control is None:
         with pytest.raises(GraphError, match="cannot hold a form"):
-            built(recipe, "text", form=Form("a.png", "c.safetensors", "depth", 0.8, 0.0, 1.0))
+            built(recipe, next(iter(recipe.graphs)), form=Form("a.png", "c.safetensors", "depth", 0.8, 0.0, 1.0))
         return
     infos = json.loads(RECORDED.read_text("utf-8"))["classes"]
     files = [*registry.files_of(recipe).values(), registry.control_file(recipe), "ink.safetensors", "a.png"]
