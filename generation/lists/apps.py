@@ -15,6 +15,7 @@ class ListsConfig(rooms.Room):
     verbose_name = _("Lists")
     beats = ("generation.lists.feeding:life.held.renew",)
     receivers = {
+        "generation.pictures.signals:storing": ("generation.lists.outcome.results:name_picture",),
         "generation.pictures.signals:ended": ("generation.lists.feeding:follow",),
         "generation.pictures.signals:retried": ("generation.lists.feeding:follow_retry",),
     }

@@ -19,12 +19,18 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation.lists import drafts, feeding, results, sheets
+from generation.atlases.models import MOST_NAME
+from generation.atlases.ordering import SHEET
+from generation.lists import drafts, feeding
 from generation.lists.forms import ListDownloadForm
 from generation.lists.models import ListRow, OrderList
+from generation.lists.outcome import results, sheets, stages
 from generation.lists.planning import Planned, Planner
 from generation.lists.reading import columns
 from generation.selecting import names
+from generation.selecting.actions import GALLERY
+from generation.selecting.selection import Selection, newest_key
+from generation.selecting.views import act_on, bar_context
 from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame, publisher
@@ -82,6 +88,9 @@ def _shown(request: StudioRequest, found: OrderList) -> dict[str, Any]:
         "list": found,
         "left_out": found.rows.filter(is_left_out=True).count(),
         "failed": _failed(request, found),
+        "upto": (upto := newest_key()),
+        "stages": [each for each in stages.of(found, request.user, upto) if each.pictures],
+        **bar_context(GALLERY),
     }
     if found.axes:
         labels = [value for _title, values in _axes(found) for value in values]
@@ -137,6 +146,25 @@ def shown(request: StudioRequest, pk: int) -> HttpResponse:
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
     context = _shown(request, found) | {"may_change": may_change(request.user, found)}
     return render(request, "generation/lists/_results.html", context)
+
+
+@require_POST
+def act(request: StudioRequest, pk: int) -> HttpResponse:
+    """Do something with all results of a list, or with all that was made of them in one way; what is missing is said.
+
+    They are those that there were when the page said how many, in the order of the rows.
+    """
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    upto = whole_number(request.POST.get("upto", ""))
+    known = {stage.key: stage for stage in stages.of(found, request.user, upto)}
+    chosen = known.get(request.POST.get("stage", ""))
+    if chosen is None or not chosen.pictures:
+        messages.warning(request, _("Of these no picture is there any more."))
+        return redirect(found)
+    usual = {"template": results.NAME}
+    if request.POST.get("work") == SHEET.name:
+        usual["name"] = names.clean(found.name)[:MOST_NAME]
+    return act_on(request, Selection(chosen.pictures), usual, chosen.missing_text)
 
 
 @require_GET
@@ -249,6 +277,7 @@ def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
 
 urlpatterns = [
     path("lists/<int:pk>/results/", shown, name="list-results"),
+    path("lists/<int:pk>/all/", act, name="list-act"),
     path("lists/<int:pk>/sheet/", sheet, name="list-sheet"),
     path("lists/<int:pk>/zip/", download, name="list-zip"),
     path("lists/<int:pk>/rows/<int:row>/", one_row, name="list-row"),

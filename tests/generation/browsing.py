@@ -45,7 +45,7 @@ POST_ONLY = {
     "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel", "cancel-waiting", "clear", "compose", "control",
     "delete-filter", "draft", "draft-clear", "draft-restore", "edit-compose", "engine-ask", "engine-pause",
     "engine-resume", "export-preset-delete", "export-preset-new", "face-ask", "fetch-again", "generate",
-    "job-variations", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-retry",
+    "job-variations", "list-act", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-retry",
     "list-rows", "mark", "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive",
     "recipe-discard", "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry",
     "retry-smaller", "safe-range", "save-filter", "save-preset", "seamless", "selection", "selection-gone",
@@ -62,7 +62,7 @@ WITH_NUMBER = {
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_LIST = {
-    "list", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-results", "list-retry",
+    "list", "list-act", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-results", "list-retry",
     "list-rows", "list-sheet", "word-list-delete",
 }  # fmt: skip
 WITH_OWN_RECIPE = {

@@ -151,6 +151,7 @@ RULES: dict[str, Rule] = {
     "generation:word-list-delete": action(CURATORS, "word_list"),
     **{f"generation:{name}": page("order_list") for name in ("list", "list-results")},
     "generation:list-sheet": page("order_list", "i0000"),  # of no picture
+    "generation:list-act": action(TEAM, "order_list", upto="1"),
     "generation:list-zip": form(TEAM, "order_list"),
     **{f"generation:{name}": form(MAKERS, "order_list") for name in ("list-settings", "list-row")},
     **{f"generation:list-{name}": action(MAKERS, "order_list") for name in ("retry", "pause", "cancel")},

@@ -13,8 +13,9 @@ from PIL import Image
 from pytest_django import Settings
 
 from generation.engines.models import Engine
-from generation.lists import drafts, feeding, results, sheets
+from generation.lists import drafts, feeding
 from generation.lists.models import ListRow, ListRun, OrderList, RowTask, WordList
+from generation.lists.outcome import results, sheets
 from generation.making import runner
 from generation.ordering import orders
 from generation.pictures.models import GeneratedImage, GenerationTask

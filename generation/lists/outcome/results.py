@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db.models import F, Sum
 
 from generation.lists.models import ListRow, OrderList, RowTask
 from generation.lists.planning import file_name, file_names
@@ -19,7 +19,7 @@ from stylestudio.jobs.kinds import Status
 
 CHUNK = 100  # rows or pictures that are looked up together
 NAME = "{name}"
-MORE_FIELDS = ("name", "row")
+MORE_FIELDS = ("row",)
 
 
 @dataclass(slots=True)
@@ -76,15 +76,50 @@ def of_rows(found: OrderList, rows: Sequence[ListRow], person: User) -> list[Res
 
 def _result(row: ListRow, tasks: Sequence[GenerationTask], pictures: Any, wrong: Sequence[Any] | None) -> Result:
     result = Result(row, file_name(row), tasks[-1] if tasks else None, reason=str(wrong[1]) if wrong else "")
-    # A retry makes what is missing, with the seeds of the first job: these say which picture of the row one is.
     first = list(tasks[0].seeds) if tasks else []
     by_place: dict[int, GeneratedImage] = {}
     for task in tasks:
         for picture in pictures[task.pk]:
-            by_place[first.index(picture.seed) if picture.seed in first else len(by_place)] = picture
+            by_place[_place(first, picture.seed, len(by_place))] = picture
     found = file_names(result.name, max(row.pictures, len(by_place)))
     result.shots = [Shot(name, by_place.get(place)) for place, name in enumerate(found)]
     return result
+
+
+def _place(first: Sequence[int], seed: int, other: int) -> int:
+    """Which picture of its row one is, from 0, by the seeds of the row's first job: a retry makes what is missing with
+    these. `other` if it has none of them.
+    """
+    return first.index(seed) if seed in first else other
+
+
+def keys(found: OrderList, person: User) -> tuple[list[int], int]:
+    """The keys of all pictures of a list that a person sees, in the order of its rows; and how many there are to be."""
+    rows = found.rows.filter(is_left_out=False)
+    linked = RowTask.objects.filter(row__in=rows, revision=F("row__revision")).order_by("task")
+    first: dict[int, list[int]] = {}
+    places: dict[int, tuple[int, list[int]]] = {}  # by job: the position of its row, and the seeds of the first one
+    for row, position, task, seeds in linked.values_list("row", "row__position", "task", "task__seeds"):
+        places[task] = position, first.setdefault(row, seeds)
+    shown = GeneratedImage.objects.visible_to(person).filter(task__in=linked.order_by().values("task"))
+    sorted_keys = []
+    for pk, task, index, seed in shown.values_list("pk", "task", "index", "seed"):
+        position, seeds = places.get(task, (0, []))
+        sorted_keys.append((position, _place(seeds, seed, len(seeds) + index), pk))
+    total = rows.aggregate(sum=Sum("pictures"))["sum"] or 0
+    return [pk for _position, _at, pk in sorted(sorted_keys)], total
+
+
+def name_picture(task: GenerationTask, picture: GeneratedImage, **_sent: Any) -> None:
+    """A picture is about to be stored: one of a list is called as its row says, whatever is made of it."""
+    link = RowTask.objects.filter(task=task, revision=F("row__revision")).select_related("row").first()
+    if link is None:
+        return
+    row = link.row
+    begun = RowTask.objects.select_related("task").get(row=row, revision=link.revision, is_retry=False)
+    called, place = file_names(file_name(row), row.pictures), _place(begun.task.seeds, picture.seed, picture.index)
+    if place < len(called):
+        picture.name = called[place] + PurePosixPath(str(picture.file.name)).suffix
 
 
 def files(found: OrderList, person: User, template: str, *, has_sidecars: bool) -> Iterator[tuple[str, bytes]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from generation.lists.results import Result, Shot
+from generation.lists.outcome.results import Result, Shot
 from generation.pictures.models import GeneratedImage
 from stylestudio.images.decoding import BadPicture, open_picture
 
