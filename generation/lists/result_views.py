@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Sum
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,8 +22,8 @@ from generation.atlases.models import MOST_NAME
 from generation.atlases.ordering import SHEET
 from generation.lists import drafts, feeding
 from generation.lists.forms import ListDownloadForm
-from generation.lists.models import ListRow, OrderList
-from generation.lists.outcome import results, sheets, stages
+from generation.lists.models import ContactSheet, ListRow, OrderList
+from generation.lists.outcome import results, sheet_jobs, sheets, stages
 from generation.lists.planning import Planned, Planner
 from generation.lists.reading import columns
 from generation.selecting import names
@@ -88,19 +87,19 @@ def _shown(request: StudioRequest, found: OrderList) -> dict[str, Any]:
         "list": found,
         "left_out": found.rows.filter(is_left_out=True).count(),
         "failed": _failed(request, found),
+        "is_large": sheet_jobs.is_large(found),
         "upto": (upto := newest_key()),
         "stages": [each for each in stages.of(found, request.user, upto) if each.pictures],
         **bar_context(GALLERY),
     }
     if found.axes:
-        labels = [value for _title, values in _axes(found) for value in values]
-        context |= {"blocks": _blocks(request, found), "axes": _axes(found)}
+        labels = [value for _title, values in results.axes(found) for value in values]
+        context |= {"blocks": results.blocks(found, request.user), "axes": results.axes(found)}
     else:
         shown = pages.get_page(request.GET.get("page", "1"))
         made = results.of_rows(found, list(shown), request.user)
         labels = [each.name for each in made]
-        pictures = rows.aggregate(sum=Sum("pictures"))["sum"] or 0
-        context |= {"page": shown, "results": made, "parts": range(1, max(1, -(-pictures // sheets.PART)) + 1)}
+        context |= {"page": shown, "results": made}
     return context | {"is_numbered": sheets.undrawable(labels)}
 
 
@@ -111,33 +110,6 @@ def _failed(request: StudioRequest, found: OrderList) -> list[results.Result]:
         return []
     rows = list(found.rows.filter(is_left_out=False))
     return [each for each in results.of_rows(found, rows, request.user) if each.is_failed or each.state == "wrong"]
-
-
-def _axes(found: OrderList) -> list[tuple[str, list[str]]]:
-    titles = columns.titles()
-    return [(titles.get(column, column), values) for column, values in found.axes]
-
-
-def _blocks(request: StudioRequest, found: OrderList) -> list[dict[str, Any]]:
-    """The tables of a grid: one for each value of the third axis, with a line for each of the second."""
-    made = results.of_rows(found, list(found.rows.all()), request.user)
-    by_place = {tuple(each.row.place): each for each in made}
-    sides = [values for _column, values in found.axes]
-    across = sides[0]
-    down = sides[1] if len(sides) > 1 else [""]
-    deep = sides[2] if len(sides) > 2 else [""]
-
-    def at(x: int, y: int, z: int) -> results.Result | None:
-        return by_place.get((x, y, z)[: len(sides)])
-
-    return [
-        {
-            "title": title,
-            "across": across,
-            "lines": [(name, [at(x, y, z) for x in range(len(across))]) for y, name in enumerate(down)],
-        }
-        for z, title in enumerate(deep)
-    ]
 
 
 @require_GET
@@ -167,25 +139,44 @@ def act(request: StudioRequest, pk: int) -> HttpResponse:
     return act_on(request, Selection(chosen.pictures), usual, chosen.missing_text)
 
 
+@require_POST
+@once
+def draw(request: StudioRequest, pk: int) -> HttpResponse:
+    """Let a worker draw all pictures of a list as one."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    return redirect(sheet_jobs.order(found, request.user))
+
+
+@require_GET
+def drawn(request: StudioRequest, pk: int) -> HttpResponse:
+    """All pictures of a list as one, on a page."""
+    job = visible(ContactSheet.objects.select_related("owner", "order_list"), request.user, pk=pk)
+    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+    return render(request, "generation/lists/drawn.html", context)
+
+
+@require_POST
+def cancel_drawing(request: StudioRequest, pk: int) -> HttpResponse:
+    """Cancel it. Nothing is left of it."""
+    job = changeable(ContactSheet.objects.all(), request.user, pk=pk)
+    sheet_jobs.life.cancel(job)
+    if request.htmx:
+        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
+    return redirect(job)
+
+
 @require_GET
 def sheet(request: StudioRequest, pk: int) -> HttpResponse:
-    """All pictures of a list as one, with the names of their files, or of a grid with the values of its axes."""
+    """A few pictures of a list as one, with the names of their files, or of a grid with the values of its axes."""
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    data = sheets.grid(_axes(found), _blocks(request, found)) if found.axes else _contact_sheet(request, found)
+    if sheet_jobs.is_large(found):
+        raise Http404(_("So many pictures are drawn by a worker: press the button on the page of the list."))
+    data = sheets.drawn(found, request.user)
     if not data:
         raise Http404(_("There is no picture yet."))
     response = HttpResponse(data, content_type="image/png")
     response["Content-Disposition"] = content_disposition_header(True, f"{names.clean(found.name)}.png")
     return response
-
-
-def _contact_sheet(request: StudioRequest, found: OrderList) -> bytes:
-    """Those of ?part=, from 1."""
-    part = whole_number(request.GET.get("part", "1"))
-    rows = list(found.rows.filter(is_left_out=False))
-    shots = [shot for each in results.of_rows(found, rows, request.user) for shot in each.shots if shot.picture]
-    begin = (part - 1) * sheets.PART
-    return sheets.contact(shots[begin : begin + sheets.PART], begin + 1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -278,6 +269,9 @@ def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
 urlpatterns = [
     path("lists/<int:pk>/results/", shown, name="list-results"),
     path("lists/<int:pk>/all/", act, name="list-act"),
+    path("lists/<int:pk>/draw/", draw, name="list-draw"),
+    path("lists/drawn/<int:pk>/", drawn, name="list-drawn"),
+    path("lists/drawn/<int:pk>/cancel/", cancel_drawing, name="list-drawn-cancel"),
     path("lists/<int:pk>/sheet/", sheet, name="list-sheet"),
     path("lists/<int:pk>/zip/", download, name="list-zip"),
     path("lists/<int:pk>/rows/<int:row>/", one_row, name="list-row"),

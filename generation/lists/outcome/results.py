@@ -13,6 +13,7 @@ from django.db.models import F, Sum
 
 from generation.lists.models import ListRow, OrderList, RowTask
 from generation.lists.planning import file_name, file_names
+from generation.lists.reading import columns
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.selecting import names, sidecars, zips
 from stylestudio.jobs.kinds import Status
@@ -72,6 +73,42 @@ def of_rows(found: OrderList, rows: Sequence[ListRow], person: User) -> list[Res
     run = found.run
     wrong = run.report.get("wrong", {}) if run else {}
     return [_result(row, tasks[row.pk], pictures, wrong.get(str(row.pk))) for row in rows]
+
+
+def axes(found: OrderList) -> list[tuple[str, list[str]]]:
+    """The axes of a grid: titles of their settings, and values."""
+    titles = columns.titles()
+    return [(titles.get(column, column), values) for column, values in found.axes]
+
+
+def blocks(found: OrderList, person: User) -> list[dict[str, Any]]:
+    """The tables of a grid: one for each value of the third axis, with a line for each of the second."""
+    made = of_rows(found, list(found.rows.all()), person)
+    by_place = {tuple(each.row.place): each for each in made}
+    sides = [values for _column, values in found.axes]
+    across = sides[0]
+    down = sides[1] if len(sides) > 1 else [""]
+    deep = sides[2] if len(sides) > 2 else [""]
+
+    def at(x: int, y: int, z: int) -> Result | None:
+        return by_place.get((x, y, z)[: len(sides)])
+
+    return [
+        {
+            "title": title,
+            "across": across,
+            "lines": [(name, [at(x, y, z) for x in range(len(across))]) for y, name in enumerate(down)],
+        }
+        for z, title in enumerate(deep)
+    ]
+
+
+def shots(found: OrderList, person: User) -> Iterator[Shot]:
+    """The pictures of a list that are there, in the order of its rows, some looked up at a time."""
+    rows = list(found.rows.filter(is_left_out=False))
+    for start in range(0, len(rows), CHUNK):
+        for each in of_rows(found, rows[start : start + CHUNK], person):
+            yield from (shot for shot in each.shots if shot.picture)
 
 
 def _result(row: ListRow, tasks: Sequence[GenerationTask], pictures: Any, wrong: Sequence[Any] | None) -> Result:
