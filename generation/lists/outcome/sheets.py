@@ -37,7 +37,7 @@ FONTS = (
     "C:/Windows/Fonts/simhei.ttf",
 )
 MOST_CELL, LEAST_CELL, GAP = 256, 96, 8  # pixels
-MOST_PIXELS = 40_000_000  # 120 MB in the memory
+MOST_PIXELS = 30_000_000  # 90 MB in the memory
 PAPER, INK, EMPTY = (255, 255, 255), (24, 24, 26), (228, 228, 226)
 NO_GLYPH = "\uffff"
 Step = Callable[[int, int], None]

@@ -72,8 +72,8 @@ def ask(questions: Questionnaire, images: Sequence[DatasetImage], check: Callabl
     failures = 0
     for image in images:
         try:
-            text, failures = _ask_patiently(questions, image, check), 0
-            proposal = Proposal(without_trigger(text, image.dataset.trigger_words)[:MOST_CAPTION])
+            (text, engine), failures = _ask_patiently(questions, image, check), 0
+            proposal = Proposal(without_trigger(text, image.dataset.trigger_words)[:MOST_CAPTION], engine=engine)
         except (ExecutionFailed, OSError, ValueError) as error:
             proposal, failures = Proposal(trouble=str(error)), failures + 1
             if failures == MOST_FAILURES:
@@ -111,7 +111,7 @@ def _without(piece: str, mark: str, found: re.Pattern[str]) -> str:
     return f"{' ' if piece[:1] == ' ' else ''}{left}{mark}" if left else ""
 
 
-def _ask_patiently(questions: Questionnaire, image: DatasetImage, check: Callable[[], None]) -> str:
+def _ask_patiently(questions: Questionnaire, image: DatasetImage, check: Callable[[], None]) -> tuple[str, int]:
     """`_ask`, retried after a pause while engines have errors of their own."""
     for pause in PAUSES:
         try:
@@ -121,15 +121,16 @@ def _ask_patiently(questions: Questionnaire, image: DatasetImage, check: Callabl
     return _ask(questions, image, check)
 
 
-def _ask(questions: Questionnaire, image: DatasetImage, check: Callable[[], None]) -> str:
-    """What an engine says of one picture."""
+def _ask(questions: Questionnaire, image: DatasetImage, check: Callable[[], None]) -> tuple[str, int]:
+    """What an engine says of one picture, and its key."""
     data = _small(image)
-    client = roster.pool.client(_least_busy(questions))
+    engine = _least_busy(questions)
+    client = roster.pool.client(engine)
     call = roster.pool.loop.call
     name = f"stylestudio_caption_{hashlib.sha256(data).hexdigest()[:24]}.jpg"
     stored = call(client.upload_image(data, name))
     nodes = call(wiring.fitted(client, questions.graph(stored.filename)))
-    return clean(questions.text(_follow(client, nodes, check)))
+    return clean(questions.text(_follow(client, nodes, check))), engine.pk
 
 
 def _small(image: DatasetImage) -> bytes:
