@@ -21,7 +21,7 @@ from tests.generation.derivations.sheets.reading import of_hash, same
 pytestmark = pytest.mark.heavy  # a studio of its own, and three hundred pictures
 
 ROWS = 300
-SLOW = 600  # seconds
+SLOW = 1800  # seconds
 NAMES = [f"icon-{number:03}" for number in range(ROWS)]
 
 

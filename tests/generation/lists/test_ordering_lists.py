@@ -123,6 +123,15 @@ def test_columns_that_are_not_known_are_named(her: Client) -> None:
     assert found.remarks == ["These columns are not used: notes, prompt."]
 
 
+def test_a_table_without_prompts_says_so_once(her: Client) -> None:
+    found = new(her, "name\tseed\nfox\t1\nowl\t2\n")
+    assert found.remarks == [
+        "No column of this table is called prompt. Paste it again with that name above the prompts."
+    ]
+    page = her.get(f"/lists/{found.pk}/").content.decode()
+    assert found.remarks[0] in page and "Make 2 pictures" not in page
+
+
 def test_too_many_pictures_are_refused_with_the_number_and_nothing_is_stored(her: Client, settings: Settings) -> None:
     for most, table, number in (
         (2000, "prompt\n" + "a fox\n" * 10_000, "10,000"),

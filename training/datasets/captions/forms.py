@@ -197,7 +197,9 @@ def _time_said(seconds: float | None, number: int) -> str:
     if seconds is None:
         return _("How long that takes is not known yet.")
     words = ngettext(
-        "One picture takes %(time)s.", "%(number)s pictures take %(time)s, as fast as here before.", number
+        "%(number)s picture takes %(time)s, as fast as here before.",
+        "%(number)s pictures take %(time)s, as fast as here before.",
+        number,
     )
     return words % {"number": f"{number:,}", "time": about(seconds * number)}
 
