@@ -52,10 +52,10 @@ def test_three_hundred_rows_become_a_named_sheet_though_the_worker_is_killed_twi
     page = enter(house)
     order(page, house)
     pictures = "SELECT count(*) FROM pictures_generatedimage"
-    until(lambda: number(house, pictures) >= 40, SLOW)
+    until(lambda: number(house, pictures) >= ROWS // 8, SLOW)
     house.kill("manage.py worker")
     until(lambda: number(house, pictures) >= ROWS, SLOW)
-    expect(page.get_by_text("300 of 300 pictures")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{ROWS} of {ROWS} pictures")).to_be_visible(timeout=60_000)
     expect(page.locator(".contact-sheet img").first).to_be_visible()
     said = "SELECT count(*), count(DISTINCT seed), count(DISTINCT task_id), count(DISTINCT name) FROM"
     assert asked(house, f"{said} pictures_generatedimage") == [(ROWS, ROWS, ROWS, ROWS)]
@@ -66,7 +66,7 @@ def test_three_hundred_rows_become_a_named_sheet_though_the_worker_is_killed_twi
     page.get_by_label("Preset").select_option("icon")
     page.get_by_role("button", name="Finish").click()
     finished = "SELECT count(*) FROM derivations_derivation"
-    until(lambda: number(house, finished) >= 40, SLOW)
+    until(lambda: number(house, finished) >= ROWS // 8, SLOW)
     house.kill("manage.py worker")
     until(lambda: number(house, finished) >= ROWS, SLOW)
     assert number(house, "SELECT count(DISTINCT source_number) FROM derivations_derivation") == ROWS
@@ -74,7 +74,7 @@ def test_three_hundred_rows_become_a_named_sheet_though_the_worker_is_killed_twi
 
     page.goto(listed)
     expect(page.get_by_label("Icon")).to_be_checked()
-    expect(page.get_by_text("300 of 300").nth(1)).to_be_visible()
+    expect(page.get_by_text(f"{ROWS} of {ROWS}", exact=True).nth(1)).to_be_visible()
     page.get_by_role("button", name="Sheet").click()
     expect(page.get_by_label("Name of the sheet")).to_have_value("Icons")
     expect(page.get_by_label("Names of the frames")).to_have_value("{name}")
@@ -100,8 +100,8 @@ def order(page: Page, house: Studio) -> None:
     page.get_by_label("Name of the list").fill("Icons")
     page.get_by_label("Table").fill(table)
     page.get_by_role("button", name="See what it makes").click()
-    expect(page.get_by_role("heading", name="300 jobs · 300 pictures")).to_be_visible()
-    page.get_by_role("button", name="Make 300 pictures").click()
+    expect(page.get_by_role("heading", name=f"{ROWS} jobs · {ROWS} pictures")).to_be_visible()
+    page.get_by_role("button", name=f"Make {ROWS} pictures").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
 
 
