@@ -15,6 +15,7 @@ class AtlasesConfig(rooms.Room):
     verbose_name = _("Sheets")
     beats = ("generation.atlases.atlas_jobs:life.held.renew",)
     picture_actions = ("generation.atlases.ordering:SHEET",)
+    picture_sections = ("generation.atlases.views:section",)
     disk_shelves = ("generation.atlases.ordering:shelf_on_disk",)
 
     def ready(self) -> None:

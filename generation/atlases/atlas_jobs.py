@@ -6,29 +6,17 @@ row, and the next worker begins anew.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.core.files.storage import default_storage
-from django.utils import timezone
-
 from generation.atlases.models import AtlasJob
 from stylestudio.host.rooms import Named
 from stylestudio.processes import worker_jobs
 from stylestudio.processes.worker_jobs import Run
 
-KEPT = timedelta(days=30)  # how long a sheet can be downloaded
-MOST_FORGOTTEN = 20  # sheets that are deleted in one sweep
 make_sheet = Named("generation.atlases.making:run")  # with which numpy comes
 
 
 def sweep() -> None:
     """Free what a dead worker left, and delete old sheets."""
-    old = AtlasJob.objects.ended().filter(ended_at__lt=timezone.now() - KEPT).order_by("ended_at")
-    for job in old[:MOST_FORGOTTEN]:
-        job.delete()
-        for file in (job.file, job.picture):
-            if file:
-                default_storage.delete(str(file.name))
+    worker_jobs.delete_old(AtlasJob, "file", "picture")
     life.sweep()
 
 

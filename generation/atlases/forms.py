@@ -33,7 +33,7 @@ class SheetForm(StudioForm):
     template = forms.CharField(
         label=_("Names of the frames"),
         max_length=200,
-        help_text=_("Fields: {style} {subject} {seed} {date} {person} {id} {index} {width} {height} {prompt} {preset}"),
+        help_text=names.known_fields(),
         widget=forms.TextInput(attrs=PLAIN),
     )
     padding = forms.IntegerField(

@@ -11,8 +11,10 @@ from django.utils.translation import ngettext
 
 from generation.atlases import words
 from generation.derivations.sheets.wishes import Layout, Wish
+from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import JobQuerySet, Status
 from stylestudio.jobs.worker_job import FAULTS, WorkerJob
+from stylestudio.people.visibility import PartQuerySet
 
 MOST_NAME = 40
 
@@ -48,6 +50,12 @@ class AtlasJob(WorkerJob):
 
     def get_absolute_url(self) -> str:
         return reverse("generation:atlas", args=[self.pk])
+
+    def save_frames(self) -> None:
+        """Store which pictures are on it, for their pages."""
+        AtlasFrame.objects.bulk_create(
+            [AtlasFrame(job=self, picture_id=key, name=name) for key, name in self.frames], batch_size=500
+        )
 
     @property
     def title(self) -> str:
@@ -104,3 +112,26 @@ class AtlasJob(WorkerJob):
     def cancel_url(self) -> str:
         """The address that cancels it."""
         return reverse("generation:atlas-cancel", args=[self.pk])
+
+
+class FrameQuerySet(PartQuerySet["AtlasFrame"]):
+    """Whoever sees a sheet sees what is on it."""
+
+    part_of = "job"
+
+
+class AtlasFrame(models.Model):
+    """A picture on a sheet, and what it is called there."""
+
+    job = models.ForeignKey(AtlasJob, on_delete=models.CASCADE, related_name="placed", db_index=False)
+    picture = models.ForeignKey(GeneratedImage, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=200)
+
+    objects = FrameQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "picture"], name="atlasframe_once")]
+        indexes = [models.Index(fields=["picture", "job"], name="atlasframe_picture")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.name}"

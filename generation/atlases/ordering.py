@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -61,7 +62,7 @@ def order(user: User, selection: Selection, parameters: Mapping[str, Any]) -> At
     except NoSheet as error:
         raise _refused(error) from error
     is_private = any(picture.task.visibility == Visibility.PRIVATE for picture in pictures)
-    return life.order(
+    return _stored(
         project_id=projects.of(user), owner=user, name=name, frames=frames, settings=told, total=len(frames),
         visibility=Visibility.PRIVATE if is_private else Visibility.TEAM, report={"left": len(keys) - len(frames)},
     )  # fmt: skip
@@ -71,10 +72,17 @@ def retry(user: User, job: AtlasJob) -> AtlasJob:
     """Order a sheet that was cancelled, or failed, once more. Raises ValidationError if it did neither."""
     if not job.can_retry:
         raise ValidationError(_("There is nothing left to do."))
-    return life.order(
+    return _stored(
         project_id=job.project_id, owner=user, name=job.name, frames=job.frames, settings=job.settings,
         total=len(job.frames), visibility=job.visibility, report={"left": job.report.get("left", 0)}, retry_of=job,
     )  # fmt: skip
+
+
+def _stored(**fields: Any) -> AtlasJob:
+    with transaction.atomic():
+        job = life.order(**fields)
+        job.save_frames()
+    return job
 
 
 def shelf_on_disk() -> Shelf:

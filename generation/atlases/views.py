@@ -8,17 +8,22 @@ from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from generation.atlases import atlas_jobs, ordering
-from generation.atlases.models import AtlasJob
+from generation.atlases.models import AtlasFrame, AtlasJob
+from generation.pictures.models import GeneratedImage
 from generation.selecting import names
 from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
+from stylestudio.jobs.kinds import Status
 from stylestudio.live import page_frame, publisher
 from stylestudio.people.access import StudioRequest, changeable, visible
+
+MOST_SHEETS = 5  # on the page of a picture
 
 
 @require_GET
@@ -27,6 +32,13 @@ def atlas(request: StudioRequest, pk: int) -> HttpResponse:
     job = visible(AtlasJob.objects.select_related("owner"), request.user, pk=pk)
     context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
     return render(request, "generation/atlases/atlas.html", context)
+
+
+def section(request: StudioRequest, picture: GeneratedImage) -> str:
+    """The sheets that a picture is on, on its page; nothing if it is on none."""
+    frames = AtlasFrame.objects.visible_to(request.user).filter(picture=picture.pk, job__status=Status.COMPLETED)
+    newest = list(frames.select_related("job").order_by("-job")[:MOST_SHEETS])
+    return render_to_string("generation/atlases/_section.html", {"frames": newest}, request) if newest else ""
 
 
 @require_GET

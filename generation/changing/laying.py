@@ -59,7 +59,7 @@ def finished(task: GenerationTask, made: bytes) -> Stored | None:
     recipe = registry.of(task.snapshot)
     result = laid(recipe, file_of(source, facts["source_sha256"]), made, task.snapshot["files"])
     assert source  # it has a file
-    return Stored(result.data, lambda picture: _keep(picture, source, recipe, result))
+    return Stored(result.data, lambda picture: _keep(picture, source, recipe, result), source.name)
 
 
 def file_of(source: GeneratedImage | None, sha256: str) -> bytes:

@@ -118,7 +118,7 @@ def finished(task: GenerationTask, made: bytes) -> Stored | None:
     def keep(picture: GeneratedImage) -> None:
         rows.derivation(picture, row, "", _settings(task)).save(force_insert=True)
 
-    return Stored(result.data, keep)
+    return Stored(result.data, keep, source.name)
 
 
 def _settings(task: GenerationTask) -> dict[str, Any]:

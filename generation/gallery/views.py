@@ -149,7 +149,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     if found is None:
         return trash_views.deleted_picture(request, pk)
     task = found.task
-    mix = list(task.mix.select_related(*STORY_OF_A_STYLE).defer(f"{STORY_OF_A_STYLE[-1]}__manifest"))
+    mix = _mix(task)
     phrases = [phrase for row in mix for phrase in row.triggers]
     sent = final_parts(task.read, phrases, task.frame)
     way = ways.of(request)
@@ -159,6 +159,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
+        "story": _with_styles_of(first, mix),
         "styles": _styles(request, mix) if is_curator(request.user) else [],
         # An older release may have composed the prompt differently; then show it as it was sent.
         "final_parts": sent
@@ -182,6 +183,17 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
+
+
+def _mix(task: GenerationTask) -> list[TaskStyle]:
+    """The styles of a task, each with how it came about."""
+    return list(task.mix.select_related(*STORY_OF_A_STYLE).defer(f"{STORY_OF_A_STYLE[-1]}__manifest"))
+
+
+def _with_styles_of(first: GeneratedImage, mix: list[TaskStyle]) -> list[TaskStyle]:
+    """Besides these styles those of the picture that everything began with, which may have been edited in others."""
+    known = {row.version_id for row in mix}
+    return [*mix, *(row for row in _mix(first.task) if row.version_id not in known)]
 
 
 def _edited(request: StudioRequest, task: GenerationTask) -> Edit | None:

@@ -26,6 +26,7 @@ from generation.ordering import orders
 from generation.pictures import estimates
 from generation.pictures.estimates import Like
 from generation.pictures.models import GeneratedImage
+from generation.recipes import registry
 from generation.texts import translating
 from generation.texts.models import Translation
 from stylestudio.media import disk_use
@@ -68,7 +69,7 @@ def begin(user: User, table: Table, hold: ListHold | None = None, **fields: Any)
         found = OrderList.objects.create(
             owner=user,
             table={"rows": table.rows, "numbers": table.numbers, "has_header": body.start == 1},
-            remarks=[*table.remarks, *_unknown(first, named if body.start else None)],
+            remarks=[*table.remarks, *_unknown(first, named if body.start else None), *_no_prompts(named, fields)],
             **fields,
         )
         if hold:
@@ -86,6 +87,14 @@ def _unknown(first: Sequence[str], named: Sequence[str] | None) -> list[str]:
         return []
     words = ngettext("This column is not used: %(names)s.", "These columns are not used: %(names)s.", len(unused))
     return [words % {"names": ", ".join(unused)}]
+
+
+def _no_prompts(named: Sequence[str] | None, fields: Mapping[str, Any]) -> list[str]:
+    """That a table has all its columns named, and none of prompts: each row is wrong then, for one reason."""
+    recipe = registry.named(fields.get("choices", {}).get("recipe"))
+    if named is None or "prompt" in named or "positive" in recipe.unused:
+        return []
+    return [_("No column of this table is called prompt. Paste it again with that name above the prompts.")]
 
 
 def _counted(table: Table, body: Iterable[int], named: Sequence[str]) -> int:

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from generation.lists import grids, holding, results
+from generation.lists import grids, holding
 from generation.lists.models import MOST_NAME, OrderList, WordList
+from generation.lists.outcome import results
 from generation.lists.reading import columns, tables
 from generation.lists.reading.tables import BadTable, Table
 from generation.ordering.forms import offered
@@ -181,7 +182,7 @@ class ListDownloadForm(StudioForm):
         label=_("File names"),
         max_length=200,
         initial=results.NAME,
-        help_text=_("Fields: {name} {row} {style} {subject} {seed} {date} {person} {id} {index} {width} {height}"),
+        help_text=names.known_fields(results.MORE_FIELDS),
         widget=forms.TextInput(attrs={"class": "in mono", **PLAIN}),
     )
     sidecars = forms.BooleanField(label=_("A JSON file with the settings beside each picture"), required=False)

@@ -15,6 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from generation.pictures.models import GenerationTask, Reference
+from generation.selecting import names
 from stylestudio.jobs.kinds import JobQuerySet, Status
 from stylestudio.jobs.worker_job import FAULTS, WorkerJob
 from stylestudio.people.projects import InProject
@@ -22,6 +23,13 @@ from stylestudio.people.visibility import OwnedQuerySet, PartQuerySet, Visibilit
 
 MOST_NAME = 80  # letters of a list's name
 MOST_WORDS = 200_000  # characters of a list of words
+
+
+class LiveLists(models.Manager["OrderList"]):
+    """Lists that are not in the trash."""
+
+    def get_queryset(self) -> OwnedQuerySet[OrderList]:
+        return OwnedQuerySet["OrderList"](self.model, using=self._db).filter(deleted_at=None)
 
 
 class OrderList(InProject):
@@ -48,15 +56,18 @@ class OrderList(InProject):
     is_paused = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     ordered_at = models.DateTimeField(null=True, editable=False)  # first; until then it is a draft
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
-    objects = OwnedQuerySet["OrderList"].as_manager()
+    objects = LiveLists.from_queryset(OwnedQuerySet)()
+    everything = OwnedQuerySet["OrderList"].as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
+        base_manager_name = "everything"
         verbose_name = _("list")
         verbose_name_plural = _("lists")
         indexes = [
-            models.Index(fields=["project", "created_at", "id"], name="orderlist_list"),
+            models.Index(fields=["project", "created_at", "id"], condition=Q(deleted_at=None), name="orderlist_list"),
             models.Index(fields=["owner"], name="orderlist_owner"),
         ]
 
@@ -231,6 +242,59 @@ class ListRun(WorkerJob):
     def arrives(self) -> str:
         """What the page of its list asks for anew."""
         return f"list-{self.order_list_id}"
+
+
+class ContactSheet(WorkerJob):
+    """Draws all pictures of a list as one, with their names, or of a grid with the values of its axes."""
+
+    kind: ClassVar[str] = "contact-sheet"
+    faults: ClassVar[Mapping[str, object]] = FAULTS | {
+        "none": _("There is no picture yet."),
+        "no_room": _("There is not enough room on the disk for this picture. Make room, then try again."),
+    }
+
+    order_list = models.ForeignKey(OrderList, on_delete=models.CASCADE, related_name="sheets", db_index=False)
+    file = models.FileField(upload_to="outputs/lists/%Y/%m", blank=True)
+    size = models.BigIntegerField(default=0)
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["ContactSheet"].as_manager()
+
+    class Meta(WorkerJob.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("picture of a list")
+        verbose_name_plural = _("pictures of lists")
+        constraints = [
+            *WorkerJob.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["order_list"], condition=Q(ended_at__isnull=True), name="contactsheet_one_at_a_time"
+            ),
+        ]
+        indexes = [
+            *WorkerJob.Meta.indexes,
+            models.Index(fields=["project", "queued_at", "id"], name="contactsheet_project"),
+            models.Index(fields=["order_list", "queued_at", "id"], name="contactsheet_list"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:list-drawn", args=[self.pk])
+
+    @property
+    def title(self) -> str:
+        """What it makes."""
+        return str(_("One picture of %(name)s") % {"name": self.order_list.name})
+
+    @property
+    def file_name(self) -> str:
+        """What its file is called when it is downloaded."""
+        return f"{names.clean(self.order_list.name)}.png"
+
+    @property
+    def cancel_url(self) -> str:
+        """The address that cancels it."""
+        return reverse("generation:list-drawn-cancel", args=[self.pk])
 
 
 class WordList(InProject):

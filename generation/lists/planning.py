@@ -170,7 +170,7 @@ class Planner:
 def file_name(row: ListRow) -> str:
     """The name of a row's file without ending: as its cell says, else its number and the first words of its prompt."""
     if name := row.cells.get("name"):
-        return re.sub(r"\.(?:png|webp|jpe?g)$", "", name, flags=re.IGNORECASE)
+        return names.stem(name)
     subject = names.cut(re.split(r"[,.;:\n，。；、{]", row.cells.get("prompt", ""))[0], 60)
     return names.clean(f"{row.number:04d} {subject}".strip())
 

@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Sum
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,12 +18,18 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation.lists import drafts, feeding, results, sheets
+from generation.atlases.models import MOST_NAME
+from generation.atlases.ordering import SHEET
+from generation.lists import drafts, feeding
 from generation.lists.forms import ListDownloadForm
-from generation.lists.models import ListRow, OrderList
+from generation.lists.models import ContactSheet, ListRow, OrderList
+from generation.lists.outcome import results, sheet_jobs, sheets, stages
 from generation.lists.planning import Planned, Planner
 from generation.lists.reading import columns
 from generation.selecting import names
+from generation.selecting.actions import GALLERY
+from generation.selecting.selection import Selection, newest_key
+from generation.selecting.views import act_on, bar_context
 from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame, publisher
@@ -82,16 +87,19 @@ def _shown(request: StudioRequest, found: OrderList) -> dict[str, Any]:
         "list": found,
         "left_out": found.rows.filter(is_left_out=True).count(),
         "failed": _failed(request, found),
+        "is_large": sheet_jobs.is_large(found),
+        "upto": (upto := newest_key()),
+        "stages": [each for each in stages.of(found, request.user, upto) if each.pictures],
+        **bar_context(GALLERY),
     }
     if found.axes:
-        labels = [value for _title, values in _axes(found) for value in values]
-        context |= {"blocks": _blocks(request, found), "axes": _axes(found)}
+        labels = [value for _title, values in results.axes(found) for value in values]
+        context |= {"blocks": results.blocks(found, request.user), "axes": results.axes(found)}
     else:
         shown = pages.get_page(request.GET.get("page", "1"))
         made = results.of_rows(found, list(shown), request.user)
         labels = [each.name for each in made]
-        pictures = rows.aggregate(sum=Sum("pictures"))["sum"] or 0
-        context |= {"page": shown, "results": made, "parts": range(1, max(1, -(-pictures // sheets.PART)) + 1)}
+        context |= {"page": shown, "results": made}
     return context | {"is_numbered": sheets.undrawable(labels)}
 
 
@@ -104,33 +112,6 @@ def _failed(request: StudioRequest, found: OrderList) -> list[results.Result]:
     return [each for each in results.of_rows(found, rows, request.user) if each.is_failed or each.state == "wrong"]
 
 
-def _axes(found: OrderList) -> list[tuple[str, list[str]]]:
-    titles = columns.titles()
-    return [(titles.get(column, column), values) for column, values in found.axes]
-
-
-def _blocks(request: StudioRequest, found: OrderList) -> list[dict[str, Any]]:
-    """The tables of a grid: one for each value of the third axis, with a line for each of the second."""
-    made = results.of_rows(found, list(found.rows.all()), request.user)
-    by_place = {tuple(each.row.place): each for each in made}
-    sides = [values for _column, values in found.axes]
-    across = sides[0]
-    down = sides[1] if len(sides) > 1 else [""]
-    deep = sides[2] if len(sides) > 2 else [""]
-
-    def at(x: int, y: int, z: int) -> results.Result | None:
-        return by_place.get((x, y, z)[: len(sides)])
-
-    return [
-        {
-            "title": title,
-            "across": across,
-            "lines": [(name, [at(x, y, z) for x in range(len(across))]) for y, name in enumerate(down)],
-        }
-        for z, title in enumerate(deep)
-    ]
-
-
 @require_GET
 def shown(request: StudioRequest, pk: int) -> HttpResponse:
     """The contact sheet again, with what has come since."""
@@ -139,25 +120,63 @@ def shown(request: StudioRequest, pk: int) -> HttpResponse:
     return render(request, "generation/lists/_results.html", context)
 
 
+@require_POST
+def act(request: StudioRequest, pk: int) -> HttpResponse:
+    """Do something with all results of a list, or with all that was made of them in one way; what is missing is said.
+
+    They are those that there were when the page said how many, in the order of the rows.
+    """
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    upto = whole_number(request.POST.get("upto", ""))
+    known = {stage.key: stage for stage in stages.of(found, request.user, upto)}
+    chosen = known.get(request.POST.get("stage", ""))
+    if chosen is None or not chosen.pictures:
+        messages.warning(request, _("Of these no picture is there any more."))
+        return redirect(found)
+    usual = {"template": results.NAME}
+    if request.POST.get("work") == SHEET.name:
+        usual["name"] = names.clean(found.name)[:MOST_NAME]
+    return act_on(request, Selection(chosen.pictures), usual, chosen.missing_text)
+
+
+@require_POST
+@once
+def draw(request: StudioRequest, pk: int) -> HttpResponse:
+    """Let a worker draw all pictures of a list as one."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    return redirect(sheet_jobs.order(found, request.user))
+
+
+@require_GET
+def drawn(request: StudioRequest, pk: int) -> HttpResponse:
+    """All pictures of a list as one, on a page."""
+    job = visible(ContactSheet.objects.select_related("owner", "order_list"), request.user, pk=pk)
+    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+    return render(request, "generation/lists/drawn.html", context)
+
+
+@require_POST
+def cancel_drawing(request: StudioRequest, pk: int) -> HttpResponse:
+    """Cancel it. Nothing is left of it."""
+    job = changeable(ContactSheet.objects.all(), request.user, pk=pk)
+    sheet_jobs.life.cancel(job)
+    if request.htmx:
+        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
+    return redirect(job)
+
+
 @require_GET
 def sheet(request: StudioRequest, pk: int) -> HttpResponse:
-    """All pictures of a list as one, with the names of their files, or of a grid with the values of its axes."""
+    """A few pictures of a list as one, with the names of their files, or of a grid with the values of its axes."""
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    data = sheets.grid(_axes(found), _blocks(request, found)) if found.axes else _contact_sheet(request, found)
+    if sheet_jobs.is_large(found):
+        raise Http404(_("So many pictures are drawn by a worker: press the button on the page of the list."))
+    data = sheets.drawn(found, request.user)
     if not data:
         raise Http404(_("There is no picture yet."))
     response = HttpResponse(data, content_type="image/png")
     response["Content-Disposition"] = content_disposition_header(True, f"{names.clean(found.name)}.png")
     return response
-
-
-def _contact_sheet(request: StudioRequest, found: OrderList) -> bytes:
-    """Those of ?part=, from 1."""
-    part = whole_number(request.GET.get("part", "1"))
-    rows = list(found.rows.filter(is_left_out=False))
-    shots = [shot for each in results.of_rows(found, rows, request.user) for shot in each.shots if shot.picture]
-    begin = (part - 1) * sheets.PART
-    return sheets.contact(shots[begin : begin + sheets.PART], begin + 1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -249,6 +268,10 @@ def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
 
 urlpatterns = [
     path("lists/<int:pk>/results/", shown, name="list-results"),
+    path("lists/<int:pk>/all/", act, name="list-act"),
+    path("lists/<int:pk>/draw/", draw, name="list-draw"),
+    path("lists/drawn/<int:pk>/", drawn, name="list-drawn"),
+    path("lists/drawn/<int:pk>/cancel/", cancel_drawing, name="list-drawn-cancel"),
     path("lists/<int:pk>/sheet/", sheet, name="list-sheet"),
     path("lists/<int:pk>/zip/", download, name="list-zip"),
     path("lists/<int:pk>/rows/<int:row>/", one_row, name="list-row"),

@@ -7,12 +7,27 @@ from huey.contrib.djhuey import db_task
 from stylestudio.host.rooms import Named
 
 work_on_jobs = Named("generation.lists.feeding:life.work")
+draw = Named("generation.lists.outcome.sheet_jobs:life.work")
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def order_rows() -> None:
     """Order rows of lists until there is nothing to order at this moment."""
     work_on_jobs()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def draw_sheets() -> None:
+    """Draw waiting pictures of lists until none can be claimed."""
+    draw()
+
+
+def wake_drawing(seconds: float) -> None:
+    """Wake workers for pictures of lists, now or after so many seconds."""
+    if seconds:
+        draw_sheets.schedule(delay=seconds)
+    else:
+        draw_sheets()
 
 
 def wake(seconds: float) -> None:

@@ -10,19 +10,20 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation.lists import drafts, holding, result_views, word_views
+from generation.lists import drafts, holding, removing, result_views, word_views
 from generation.lists.forms import GridForm, ListForm, ListSettingsForm, NewListForm
 from generation.lists.models import ListHold, OrderList
+from generation.lists.outcome import results
 from generation.lists.reading import columns, examples
 from generation.lists.reading.tables import BadTable
 from generation.texts import translating
 from stylestudio.jobs.presses import once
-from stylestudio.people.access import StudioRequest, changeable, visible, whole_number
+from stylestudio.people.access import StudioRequest, changeable, visible, whole_number, whole_numbers
 
 SHELF = 30  # lists on a page
 MOST_ROWS, MOST_INPUTS = 50, 800  # of the grid in which rows are mended; Django takes a thousand inputs of a form
@@ -31,13 +32,15 @@ SAMPLE = 5  # rows that are shown while columns are named
 
 @require_GET
 def index(request: StudioRequest) -> HttpResponse:
-    """All lists, the newest first."""
-    found = OrderList.objects.visible_to(request.user).select_related("owner")
+    """All lists, the newest first; with ?deleted=1 those in the trash."""
+    is_trash = request.GET.get("deleted") == "1"
+    found = (removing.deleted if is_trash else OrderList.objects.visible_to)(request.user)
     kept = Q(rows__is_left_out=False)
     page = Paginator(found, SHELF).get_page(request.GET.get("page", "1"))
-    counted = found.filter(pk__in=[each.pk for each in page]).annotate(rows_number=Count("rows", filter=kept))
-    counted = counted.order_by("-created_at", "-pk")
-    return render(request, "generation/lists/lists.html", {"lists": counted, "page": page})
+    shown = OrderList.everything.visible_to(request.user).filter(pk__in=[each.pk for each in page])
+    lists = shown.select_related("owner").annotate(rows_number=Count("rows", filter=kept))
+    context = {"lists": lists.order_by("-created_at", "-pk"), "page": page, "is_trash": is_trash}
+    return render(request, "generation/lists/lists.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -52,7 +55,8 @@ def new(request: StudioRequest) -> HttpResponse:
             form.add_error("file" if form.cleaned_data.get("file") else "table", str(error))
         else:
             return redirect(found)
-    return render(request, "generation/lists/new.html", {"form": form}, status=422 if form.is_bound else 200)
+    context = {"form": form, "title": _("New list")}
+    return render(request, "generation/lists/new.html", context, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,7 +71,8 @@ def grid(request: StudioRequest) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             return redirect(found)
-    return render(request, "generation/lists/grid.html", {"form": form}, status=422 if form.is_bound else 200)
+    context = {"form": form, "title": _("New grid")}
+    return render(request, "generation/lists/grid.html", context, status=422 if form.is_bound else 200)
 
 
 def _hold(form: ListForm) -> ListHold | None:
@@ -126,6 +131,7 @@ def _naming(request: StudioRequest, found: OrderList, trouble: str = "") -> Http
         ],
         "titles": columns.titles(),
         "trouble": trouble,
+        "may_delete": removing.may_delete(request.user, found),
     }
     return render(request, "generation/lists/columns.html", context, status=422 if trouble else 200)
 
@@ -174,10 +180,11 @@ def _draft(request: StudioRequest, found: OrderList) -> HttpResponse:
         "columns": [titles.get(column, column) for column in used],
         "rows": [result_views.editable(each.row, used, each) for each in page],
         "held": holding.words(found.held) if found.held else "",
-        "axes": [(titles.get(column, column), values) for column, values in found.axes],
+        "axes": results.axes(found),
         "unread": sum(each.lacks_english for each in plan.rows),
         "translation": translating.newest(request.user, f"list-{found.pk}"),
         "no_translator": translating.trouble(),
+        "may_delete": removing.may_delete(request.user, found),
     }
     return render(request, "generation/lists/draft.html", context)
 
@@ -212,7 +219,8 @@ def settings(request: StudioRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         return redirect(found)
-    context = {"form": form, "list": found, "name": name}
+    may_delete = removing.may_delete(request.user, found)
+    context = {"form": form, "list": found, "name": name, "may_delete": may_delete}
     return render(request, "generation/lists/settings.html", context, status=422 if form.is_bound else 200)
 
 
@@ -229,12 +237,26 @@ def order(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def discard(request: StudioRequest, pk: int) -> HttpResponse:
-    """Delete a draft, of which nothing was made."""
-    found = _open_draft(request, pk)
-    found.delete()
-    messages.success(request, _("The draft is deleted. Nothing was made of it."))
+def delete(request: StudioRequest, pk: int) -> HttpResponse:
+    """Move a list to the trash, with Undo in the toast; with `pictures` those too."""
+    found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
+    removing.require_may_delete(request.user, found)
+    done = removing.delete(found, request.user, with_pictures="pictures" in request.POST)
+    undo = reverse("generation:list-restore", args=[found.pk])
+    if done.pictures:
+        undo += f"?pictures={done.pictures.pk}"
+    messages.success(request, done.said, extra_tags=undo)
     return redirect("generation:lists")
+
+
+@require_POST
+def restore(request: StudioRequest, pk: int) -> HttpResponse:
+    """Take a list out of the trash; ?pictures= is the work that deleted its pictures, which is taken back."""
+    found = visible(OrderList.everything.select_related("owner"), request.user, pk=pk)
+    removing.require_may_delete(request.user, found)
+    removing.restore(found, request.user, next(iter(whole_numbers([request.GET.get("pictures", "")])), None))
+    messages.success(request, _("%(name)s is back.") % {"name": found.name})
+    return redirect(found)
 
 
 def _open_draft(request: StudioRequest, pk: int) -> OrderList:
@@ -257,6 +279,7 @@ urlpatterns = [
     path("lists/<int:pk>/translate/", translate, name="list-translate"),
     path("lists/<int:pk>/settings/", settings, name="list-settings"),
     path("lists/<int:pk>/order/", order, name="list-order"),
-    path("lists/<int:pk>/discard/", discard, name="list-discard"),
+    path("lists/<int:pk>/delete/", delete, name="list-delete"),
+    path("lists/<int:pk>/restore/", restore, name="list-restore"),
     *result_views.urlpatterns,
 ]

@@ -50,10 +50,13 @@ def _send_one(engine: Engine, sha256: str, file: FieldFile) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The file to store for what an engine made. `keep(picture)` stores further rows, in the picture's transaction."""
+    """The file to store for what an engine made, and what the picture is called: as the one that it was made of.
+    `keep(picture)` stores further rows, in the picture's transaction.
+    """
 
     data: bytes
     keep: Callable[[GeneratedImage], None] = lambda picture: None
+    name: str = ""
 
 
 def finished(task: GenerationTask, made: bytes) -> Stored:
@@ -70,7 +73,9 @@ def finished(task: GenerationTask, made: bytes) -> Stored:
                 result: Stored = found
                 return result
     edit = edit_of(task)
-    return Stored(pasting.pasted(_source(edit), made, read(edit.mask), edit.facts) if edit else made)
+    if edit is None:
+        return Stored(made)
+    return Stored(pasting.pasted(_source(edit), made, read(edit.mask), edit.facts), name=edit.source.name)
 
 
 def _source(edit: Parts) -> bytes:

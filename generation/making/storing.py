@@ -43,11 +43,13 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         sha256=facts.sha256,
         engine=prompt.engine,
         engine_version=prompt.engine.engine_version,
+        name=finished.name,
     )
     picture.file.save(identity.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
     now = timezone.now()
     try:
         with transaction.atomic():
+            signals.storing.send(GenerationTask, task=task, picture=picture)
             picture.save(force_insert=True)
             finished.keep(picture)
             signals.stored.send(GenerationTask, task=task, picture=picture)

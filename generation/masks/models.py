@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.files.base import ContentFile
-from django.db import IntegrityError, models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,8 +14,7 @@ from django.utils.translation import gettext_lazy
 from generation.masks.facts import EditFacts, of_snapshot
 from generation.pictures.models import GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
-from stylestudio.media import identity
-from stylestudio.media.storage import all_or_nothing
+from stylestudio.media.stored_once import stored_once
 from stylestudio.people.visibility import PartQuerySet
 
 
@@ -104,19 +102,7 @@ def keep(pixels: bytes, width: int, height: int) -> Mask:
     from generation.masks.pixels import png_of  # not with the models: what only reads rows needs no Pillow
 
     made = png_of(pixels, (width, height))
-    if known := Mask.objects.filter(sha256=made.sha256).first():
-        return known
-    mask = Mask(sha256=made.sha256, width=width, height=height)
-    name = identity.new_name(".png")
-    mask.file.save(name, ContentFile(made.png, name=name), save=False)
-    try:
-        with all_or_nothing() as noted:
-            noted(str(mask.file.name))
-            with transaction.atomic():
-                mask.save()
-    except IntegrityError:  # the same mask was sent twice at once
-        return Mask.objects.get(sha256=made.sha256)
-    return mask
+    return stored_once(Mask, made.sha256, made.png, ".png", width=width, height=height)
 
 
 def read(mask: Mask) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
+from django.forms import BoundField
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -135,7 +136,9 @@ def around(form: OrderForm) -> dict[str, Any]:
     return {
         "form": form,
         "made_by": form.made_by,
-        "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
+        "is_advanced_open": any(
+            _is_own(form[name], each) for name, each in form.made_by.fields.items() if each.advanced
+        ),
         "examples": recipe_fields.examples(form.made_by),
         "is_muted": form.made_by.is_muted(values.get("cfg")),
         "main_fields": [form[name] for name, each in form.made_by.fields.items() if _is_main(name, each)],
@@ -169,6 +172,11 @@ def around(form: OrderForm) -> dict[str, Any]:
         **asked_pictures.shown(form, form.made_by, form.asked, form.user),
         "request_id": uuid.uuid4(),
     }
+
+
+def _is_own(shown: BoundField, field: Field) -> bool:
+    """Whether a setting is another than the usual one, or wrong: what holds it stays open."""
+    return bool(shown.errors) or field.read(shown.value() or "") != field.default
 
 
 def _is_main(name: str, field: Field) -> bool:

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 from django.core.signing import BadSignature, Signer
-from django.db import IntegrityError, transaction
 from django.db.models import Value
 from django.utils.translation import gettext as _
 
@@ -16,8 +14,7 @@ from generation.controls import models as controls
 from generation.masks import models as masks
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from stylestudio.images import decoding
-from stylestudio.media import identity
-from stylestudio.media.storage import all_or_nothing
+from stylestudio.media.stored_once import stored_once
 
 # A gallery picture of 2048 × 2048 may be larger than the limit for uploads.
 MOST_OF_OURS = 64 * 2**20
@@ -98,18 +95,4 @@ def uses(pictures: Sequence[int], _person: User | None = None) -> Iterator[tuple
 
 def keep(clean: decoding.Reference, user: User) -> Reference:
     """Store a cleaned picture; equal ones are stored once."""
-    known = Reference.objects.filter(sha256=clean.sha256).first()
-    if known:
-        return known
-    reference = Reference(sha256=clean.sha256, owner=user)
-    name = identity.new_name(".png")
-    # Without a name the content counts as no file, and width and height would stay empty.
-    reference.file.save(name, ContentFile(clean.png, name=name), save=False)
-    try:
-        with all_or_nothing() as noted:
-            noted(str(reference.file.name))
-            with transaction.atomic():
-                reference.save()
-    except IntegrityError:  # the same picture was uploaded twice at once
-        return Reference.objects.get(sha256=clean.sha256)
-    return reference
+    return stored_once(Reference, clean.sha256, clean.png, ".png", owner=user)

@@ -19,7 +19,7 @@ class DownloadForm(StudioForm):
     template = forms.CharField(
         label=_("File names"),
         max_length=200,
-        help_text=_("Fields: {style} {subject} {seed} {date} {person} {id} {index} {width} {height} {prompt} {preset}"),
+        help_text=names.known_fields(),
         widget=forms.TextInput(attrs={"class": "in mono", "spellcheck": "false", "autocomplete": "off"}),
     )
     sidecars = forms.BooleanField(label=_("A JSON file with the settings beside each picture"), required=False)

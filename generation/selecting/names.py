@@ -9,20 +9,32 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from stylestudio.text import plain
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 DEFAULT = "{style}_{subject}_{seed}"
 FIELDS = (
-    "style", "subject", "seed", "date", "person", "id", "index", "width", "height", "prompt", "preset",
+    "name", "style", "subject", "seed", "date", "person", "id", "index", "width", "height", "prompt", "preset",
 )  # fmt: skip
 MOST_BYTES = 180  # of a name with its ending: that of a picture in a deep folder is still short enough
+_ENDING = re.compile(r"\.(?:png|webp|jpe?g)$", re.IGNORECASE)
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _REFUSED = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+
+
+def known_fields(more: Sequence[str] = ()) -> _StrPromise | str:
+    """What a form says below a template: the fields that there are, those of `more` first."""
+    return format_lazy(gettext_lazy("Fields: {known}"), known=" ".join(f"{{{each}}}" for each in (*more, *FIELDS)))
 
 
 def check(template: str, more: Sequence[str] = ()) -> None:
@@ -54,6 +66,11 @@ def clean(text: str) -> str:
     if _RESERVED.fullmatch(name):
         name = f"_{name}"
     return name or "picture"
+
+
+def stem(name: str) -> str:
+    """The name of a picture's file without its ending."""
+    return _ENDING.sub("", name)
 
 
 def cut(text: str, most: int) -> str:

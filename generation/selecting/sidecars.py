@@ -12,6 +12,7 @@ from django.utils.text import slugify
 
 from generation.pictures import snapshots
 from generation.pictures.models import GeneratedImage, TaskStyle
+from generation.selecting import names
 
 _PART = re.compile(r"[,.;:\n，。；、]")
 MOST_WORDS = 60  # characters of a prompt in a name
@@ -26,9 +27,11 @@ def name_facts(picture: GeneratedImage, mix: Iterable[TaskStyle], number: int, t
     styles = "+".join(_words(row.version.style.name) for row in mix)
     prompt = task.prompt.strip()
     subject = next((part for part in _PART.split(prompt) if part.strip()), "")
+    said = _words(subject[:MOST_WORDS]) or "picture"
     return {
+        "name": names.stem(picture.name) or said,
         "style": styles or "base",
-        "subject": _words(subject[:MOST_WORDS]) or "picture",
+        "subject": said,
         "prompt": _words(prompt[: 2 * MOST_WORDS]) or "picture",
         "seed": str(picture.seed),
         "date": f"{timezone.localtime(picture.created_at):%Y-%m-%d}",

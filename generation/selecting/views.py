@@ -38,16 +38,25 @@ MOST_SHOWN = 5_000  # pictures of a wall that are asked whether they are still t
 @require_POST
 def act(request: StudioRequest) -> HttpResponse:
     """Do what a button of the selection bar says. What it needs to know besides is asked in a dialog, or on a page."""
-    work = request.POST.get("work", "")
     try:
         selection = Selection.read(request.POST)
     except ValidationError as error:
         return _told(request, error.messages[0])
+    return act_on(request, selection)
+
+
+def act_on(
+    request: StudioRequest, selection: Selection, usual: Mapping[str, Any] | None = None, note: str = ""
+) -> HttpResponse:
+    """Do with these pictures what the posted `work` says. `usual` is what fields begin with that are asked for, and
+    `note` is said beside them.
+    """
+    work = request.POST.get("work", "")
     if work == COMPARE:
         few = selection.first(request.user, MOST_COMPARED + 1)  # the page says that it leaves some out
         return _go(request, f"{reverse('generation:compare')}?{urlencode({'ids': ','.join(map(str, few))}, safe=',')}")
     if work == DOWNLOAD:
-        return _download(request, selection)
+        return _download(request, selection, usual or {}, note)
     action = actions.known().get(work)
     if action is None:
         raise Http404(_("There is no such thing."))
@@ -56,7 +65,8 @@ def act(request: StudioRequest) -> HttpResponse:
     if action.form:
         form = action.form(request.POST if "asked" in request.POST else None, user=request.user)
         if not form.is_bound or not form.is_valid():
-            return _ask_for(request, selection, action, form)
+            form.initial = {**form.initial, **(usual or {})}
+            return _ask_for(request, selection, action, form, note)
         parameters = form.cleaned_data
     if isinstance(action, actions.Order):
         return _order(request, selection, action, form, parameters)
@@ -81,15 +91,18 @@ def _order(
     return _go(request, job.get_absolute_url())
 
 
-def _ask_for(request: StudioRequest, selection: Selection, action: actions.Offer, form: Any) -> HttpResponse:
+def _ask_for(
+    request: StudioRequest, selection: Selection, action: actions.Offer, form: Any, note: str = ""
+) -> HttpResponse:
     about = action.about(request.user, selection) if action.about else ""
-    return _ask(request, selection, action.name, form, {"action": action, "about": about})
+    return _ask(request, selection, action.name, form, {"action": action, "about": about, "note": note})
 
 
-def _download(request: StudioRequest, selection: Selection) -> HttpResponse:
+def _download(request: StudioRequest, selection: Selection, usual: Mapping[str, Any], note: str) -> HttpResponse:
     form = DownloadForm(request.POST if "asked" in request.POST else None, user=request.user)
     if not form.is_bound or not form.is_valid():
-        return _ask(request, selection, DOWNLOAD, form, _about_download(request, selection, form))
+        form.initial = {**form.initial, **usual}
+        return _ask(request, selection, DOWNLOAD, form, {**_about_download(request, selection, form), "note": note})
     form.remember()
     job = orders.download(request.user, selection, form.cleaned_data)
     if job.is_active or len(job.parts) > 1:

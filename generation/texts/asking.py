@@ -78,6 +78,14 @@ class ByRecipe:
         return ", ".join(texts.get(self.recipe.outputs["text"], ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A text, and the key of the engine that wrote it."""
+
+    text: str
+    engine: int
+
+
 def is_waiting(question: Question) -> bool:
     """Whether no engine that serves can answer, but one that is away could."""
     serving = roster.serving()
@@ -87,7 +95,7 @@ def is_waiting(question: Question) -> bool:
     return any(engine.engine_version and question.is_able(engine) for engine in away)
 
 
-def answer(question: Question, check: Callable[[], None], picture: bytes = b"") -> str:
+def answer(question: Question, check: Callable[[], None], picture: bytes = b"") -> Answer:
     """What an engine says, about a JPEG if there is one. It is asked again after a pause while engines have errors of
     their own.
 
@@ -102,15 +110,16 @@ def answer(question: Question, check: Callable[[], None], picture: bytes = b"") 
     return _ask(question, check, picture)
 
 
-def _ask(question: Question, check: Callable[[], None], picture: bytes) -> str:
-    client = roster.pool.client(_least_busy(question))
+def _ask(question: Question, check: Callable[[], None], picture: bytes) -> Answer:
+    engine = _least_busy(question)
+    client = roster.pool.client(engine)
     call = roster.pool.loop.call
     name = ""
     if picture:
         wished = f"stylestudio_caption_{hashlib.sha256(picture).hexdigest()[:24]}.jpg"
         name = call(client.upload_image(picture, wished)).filename
     nodes = call(wiring.fitted(client, question.graph(name)))
-    return question.text(_follow(client, nodes, check))
+    return Answer(question.text(_follow(client, nodes, check)), engine.pk)
 
 
 def _least_busy(question: Question) -> Engine:

@@ -120,7 +120,7 @@ def _attempt(job: Translation) -> None:
 
     for text in job.texts[len(job.english) :]:
         try:
-            english = read(asking.answer(_able(text), check))
+            english = read(asking.answer(_able(text), check).text)
         except ComfyError as error:
             raise worker_jobs.Failed("engine", str(error)) from error
         if not english:

@@ -7,12 +7,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import LEASE, JobQuerySet, Status
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 PROGRESS = "queue/work/_moved.html"
+KEPT = timedelta(days=30)  # how long the files that jobs make can be downloaded
+MOST_FORGOTTEN = 20  # jobs that are deleted in one sweep
 WRITE_EVERY = 0.2  # seconds between two writes of progress
 
 J = TypeVar("J", bound=WorkerJob)
@@ -223,6 +227,17 @@ def advance(job: WorkerJob, *, is_further: bool, **fields: Any) -> None:
     attempts = {"attempts": 1} if is_further and job.attempts else {}
     if not job.advance(progress=percent, **fields, **attempts):
         raise Stopped
+
+
+def delete_old(model: type[WorkerJob], *columns: str) -> None:
+    """Delete jobs whose files were kept as long as people were told, with the files that these columns name."""
+    jobs: Any = model.objects
+    old = jobs.ended().filter(ended_at__lt=timezone.now() - KEPT).order_by("ended_at")
+    for job in old[:MOST_FORGOTTEN]:
+        job.delete()
+        for file in (getattr(job, column) for column in columns):
+            if file:
+                default_storage.delete(str(file.name))
 
 
 def require_room(size: int) -> None:

@@ -36,7 +36,7 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 CHROMIUM = os.environ.get("STYLESTUDIO_CHROMIUM") or next(
     (path for name in BROWSERS if (path := shutil.which(name))), None
 )
-START_SECONDS = 90
+START_SECONDS, STOP_SECONDS = 90, 60  # on a machine that does much else
 expect.set_options(timeout=20_000)  # milliseconds; a machine that does much else takes its time
 
 
@@ -94,16 +94,17 @@ class Studio:
             if self.process.poll() is not None:
                 break
             time.sleep(0.2)
+        self.stop()
         raise AssertionError("The studio did not start:\n" + "".join(self.output))
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
-        if self.commands:
-            self.commands.communicate(timeout=10)
-            self.commands = None
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(STOP_SECONDS)
+        if self.commands:
+            self.commands.communicate(timeout=STOP_SECONDS)
+            self.commands = None
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a management command on the same data, in a process that stays for the next one."""

@@ -1,4 +1,4 @@
-"""Three hundred rows from a pasted table to named files, while the worker is killed twice."""
+"""Three hundred rows from a pasted table to a named sheet, while the worker is killed twice."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from tests.browser.conftest import SETTING, Studio, until
+from tests.generation.derivations.sheets.reading import of_hash, same
 
 pytestmark = pytest.mark.heavy  # a studio of its own, and three hundred pictures
 
 ROWS = 300
-SLOW = 240  # seconds
+SLOW = 1800  # seconds
+NAMES = [f"icon-{number:03}" for number in range(ROWS)]
 
 
 @pytest.fixture(scope="module")
@@ -31,38 +35,84 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         studio.stop()
 
 
-def test_three_hundred_rows_become_three_hundred_named_files_though_the_worker_is_killed(
+def asked(house: Studio, question: str) -> list[Any]:
+    """What the database of the studio says."""
+    with closing(sqlite3.connect(house.data / "stylestudio.sqlite3", timeout=30)) as database:
+        return database.execute(question).fetchall()
+
+
+def number(house: Studio, question: str) -> int:
+    """The same for one number."""
+    return int(asked(house, question)[0][0])
+
+
+def test_three_hundred_rows_become_a_named_sheet_though_the_worker_is_killed_twice(
     house: Studio, enter: Callable[..., Page]
 ) -> None:
     page = enter(house)
-    table = "name\tprompt\tseed\tstyle\n" + "".join(
-        f"icon-{number:03}\tan icon of thing {number}\t{number}\tInk & mist\n" for number in range(ROWS)
+    order(page, house)
+    pictures = "SELECT count(*) FROM pictures_generatedimage"
+    until(lambda: number(house, pictures) >= ROWS // 8, SLOW)
+    house.kill("manage.py worker")
+    until(lambda: number(house, pictures) >= ROWS, SLOW)
+    expect(page.get_by_text(f"{ROWS} of {ROWS} pictures")).to_be_visible(timeout=60_000)
+    expect(page.locator(".contact-sheet img").first).to_be_visible()
+    said = "SELECT count(*), count(DISTINCT seed), count(DISTINCT task_id), count(DISTINCT name) FROM"
+    assert asked(house, f"{said} pictures_generatedimage") == [(ROWS, ROWS, ROWS, ROWS)]
+    assert number(house, "SELECT count(*) FROM pictures_generationtask") == ROWS
+
+    listed = page.url
+    page.get_by_role("button", name="Finish").click()
+    page.get_by_label("Preset").select_option("icon")
+    page.get_by_role("button", name="Finish").click()
+    finished = "SELECT count(*) FROM derivations_derivation"
+    until(lambda: number(house, finished) >= ROWS // 8, SLOW)
+    house.kill("manage.py worker")
+    until(lambda: number(house, finished) >= ROWS, SLOW)
+    assert number(house, "SELECT count(DISTINCT source_number) FROM derivations_derivation") == ROWS
+    assert number(house, finished) == ROWS
+
+    page.goto(listed)
+    expect(page.get_by_label("Icon")).to_be_checked()
+    expect(page.get_by_text(f"{ROWS} of {ROWS}", exact=True).nth(1)).to_be_visible()
+    page.get_by_role("button", name="Sheet").click()
+    expect(page.get_by_label("Name of the sheet")).to_have_value("Icons")
+    expect(page.get_by_label("Names of the frames")).to_have_value("{name}")
+    page.get_by_role("button", name="Sheet").click()
+    with page.expect_download(timeout=SLOW * 1000) as download:
+        page.get_by_role("link", name="Download zip").click(timeout=SLOW * 1000)
+    check(download.value.path().read_bytes(), house)
+
+    page.goto(listed)
+    page.get_by_role("link", name="Download all").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download zip").click()
+    stored = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    assert sorted(stored.namelist()) == [f"{name}.png" for name in NAMES]
+
+
+def order(page: Page, house: Studio) -> None:
+    """Paste a table and order it."""
+    table = "name\tprompt\tseed\tstyle\tshape\n" + "".join(
+        f"{name}\tan icon of thing {seed}\t{seed}\tInk & mist\t256x256\n" for seed, name in enumerate(NAMES)
     )
     page.goto(f"{house.url}/lists/new/")
     page.get_by_label("Name of the list").fill("Icons")
     page.get_by_label("Table").fill(table)
     page.get_by_role("button", name="See what it makes").click()
-    expect(page.get_by_role("heading", name="300 jobs · 300 pictures")).to_be_visible()
-    page.get_by_role("button", name="Make 300 pictures").click()
+    expect(page.get_by_role("heading", name=f"{ROWS} jobs · {ROWS} pictures")).to_be_visible()
+    page.get_by_role("button", name=f"Make {ROWS} pictures").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
 
-    def made() -> int:
-        with closing(sqlite3.connect(house.data / "stylestudio.sqlite3", timeout=30)) as database:
-            return int(database.execute("SELECT count(*) FROM pictures_generatedimage").fetchone()[0])
 
-    for least in (40, 160):
-        until(lambda least=least: made() >= least, SLOW)  # type: ignore[misc]  # a default for the loop
-        house.kill("manage.py worker")
-    until(lambda: made() >= ROWS, SLOW)
-    expect(page.get_by_text("300 of 300 pictures")).to_be_visible(timeout=60_000)
-    expect(page.locator(".contact-sheet img").first).to_be_visible()
-
-    page.get_by_role("link", name="Download all").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download zip").click()
-    stored = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
-    assert sorted(stored.namelist()) == [f"icon-{number:03}.png" for number in range(ROWS)]
-    with closing(sqlite3.connect(house.data / "stylestudio.sqlite3", timeout=30)) as database:
-        asked = "SELECT count(*), count(DISTINCT seed), count(DISTINCT task_id) FROM pictures_generatedimage"
-        assert database.execute(asked).fetchone() == (ROWS, ROWS, ROWS)
-        assert database.execute("SELECT count(*) FROM pictures_generationtask").fetchone() == (ROWS,)
+def check(data: bytes, house: Studio) -> None:
+    """Every frame is there once, under the name of its row, and is pixel for pixel the picture that was finished."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        frames = of_hash({name: archive.read(name) for name in archive.namelist()})
+    assert sorted(frames) == NAMES
+    finished = (
+        "SELECT name, file FROM pictures_generatedimage WHERE id IN (SELECT picture_id FROM derivations_derivation)"
+    )
+    for name, file in asked(house, finished):
+        with Image.open(house.data / "media" / file) as image:
+            assert same(frames[name.removesuffix(".png")], image.convert("RGBA")), name

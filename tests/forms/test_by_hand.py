@@ -40,6 +40,7 @@ BY_HAND = {
     "_row_edit.html": (2, "cells of a table: what they say is held to what a row can order, and said beside them"),
     "_select.html": (1, SEARCH),
     "_shaping.html": (1, ROW),
+    "_stages.html": (1, ROW),
     "_style_card.html": (1, ROW),
     "_style_ticks.html": (1, ROW),
     "_tag_list.html": (1, ROW),

@@ -33,26 +33,25 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "atlas", "atlas-zip", "board", "boards", "bulk-job", "bulk-zip", "compare", "control-picture",
-    "control-reading", "dropped",
-    "export-presets", "face", "finished", "finished-part", "gallery", "gallery-counts", "gallery-news", "gallery-page",
-    "job", "job-card", "job-mask", "list", "list-example", "list-results", "list-sheet", "lists", "live", "marks",
-    "other-styles", "picture", "picture-download", "prompt-words", "prompts", "recipe-export", "recipes",
-    "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts", "translation", "trash",
-    "trash-orders", "trash-others", "version-engines", "version-faces", "word-lists",
+    "atlas", "atlas-zip", "board", "boards", "bulk-job", "bulk-zip", "compare", "control-picture", "control-reading",
+    "dropped", "export-presets", "face", "finished", "finished-part", "gallery", "gallery-counts", "gallery-news",
+    "gallery-page", "job", "job-card", "job-mask", "list", "list-drawn", "list-example", "list-results", "list-sheet",
+    "lists", "live", "marks", "other-styles", "picture", "picture-download", "prompt-words", "prompts",
+    "recipe-export", "recipes", "selection-all", "selection-bar", "selection-name", "studio", "takeover", "tile-acts",
+    "translation", "trash", "trash-orders", "trash-others", "version-engines", "version-faces", "word-lists",
 }  # fmt: skip
 POST_ONLY = {
     "accelerator", "asked-from", "asked-picture", "atlas-cancel", "atlas-retry", "board-arrange", "board-delete",
     "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-on", "bulk-undo", "cancel",
     "cancel-waiting", "clear", "compose", "control", "delete-filter", "draft", "draft-clear", "draft-restore",
     "edit-compose", "engine-ask", "engine-pause", "engine-resume", "export-preset-delete", "export-preset-new",
-    "face-ask", "fetch-again", "generate", "job-variations", "list-cancel", "list-columns", "list-discard",
-    "list-order", "list-pause", "list-retry", "list-rows", "list-translate", "mark", "move-to-front", "picture-cover",
-    "picture-delete", "picture-restore", "recipe-archive", "recipe-discard", "recipe-publish", "recipe-renew",
-    "reference", "reference-from", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter",
-    "save-preset", "seamless", "selection", "selection-gone", "start-from", "strength", "takeover-cancel",
-    "takeover-on", "takeover-remove", "takeover-restore", "translation-cancel", "trash-cancel", "trash-delete",
-    "trash-restore", "variations", "word-list-delete",
+    "face-ask", "fetch-again", "generate", "job-variations", "list-act", "list-cancel", "list-columns", "list-delete",
+    "list-draw", "list-drawn-cancel", "list-order", "list-pause", "list-restore", "list-retry", "list-rows",
+    "list-translate", "mark", "move-to-front", "picture-cover", "picture-delete", "picture-restore", "recipe-archive",
+    "recipe-discard", "recipe-publish", "recipe-renew", "reference", "reference-from", "rename-filter", "retry",
+    "retry-smaller", "safe-range", "save-filter", "save-preset", "seamless", "selection", "selection-gone",
+    "start-from", "strength", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore",
+    "translation-cancel", "trash-cancel", "trash-delete", "trash-restore", "variations", "word-list-delete",
 }  # fmt: skip
 WITH_NUMBER = {
     "atlas", "atlas-cancel", "atlas-retry", "atlas-zip", "board", "board-arrange", "board-delete", "board-put-back",
@@ -64,8 +63,9 @@ WITH_NUMBER = {
 }  # fmt: skip
 WITH_TAKEOVER = {"takeover", "takeover-cancel", "takeover-on", "takeover-remove", "takeover-restore"}  # for curators
 WITH_LIST = {
-    "list", "list-cancel", "list-columns", "list-discard", "list-order", "list-pause", "list-results", "list-retry",
-    "list-rows", "list-sheet", "list-translate", "word-list-delete",
+    "list", "list-act", "list-cancel", "list-columns", "list-delete", "list-draw", "list-drawn", "list-drawn-cancel",
+    "list-order", "list-pause", "list-restore", "list-results", "list-retry", "list-rows", "list-sheet",
+    "list-translate", "word-list-delete",
 }  # fmt: skip
 WITH_OWN_RECIPE = {
     "accelerator", "recipe", "recipe-archive", "recipe-discard", "recipe-export", "recipe-publish", "recipe-renew",

@@ -19,6 +19,7 @@ from generation.keeping import boards, marks
 from generation.keeping.models import Board
 from generation.lists import drafts
 from generation.lists.models import OrderList, WordList
+from generation.lists.outcome import sheet_jobs
 from generation.lists.reading.tables import read_text
 from generation.masks import models as masks
 from generation.ordering import orders
@@ -153,6 +154,8 @@ class Cast:
         self.order_list = drafts.begin(self.maker, read_text("name\tprompt\na\ta fox"), name="Icons")
         self.list_row = self.order_list.rows.get()
         drafts.order(self.order_list).cancel()
+        self.list_drawn = sheet_jobs.order(self.order_list, self.maker)
+        self.list_drawn.cancel()
         self.word_list = WordList.objects.create(name="metals", words="iron")
 
     def _datasets(self) -> None:

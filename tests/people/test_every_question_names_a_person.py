@@ -50,6 +50,8 @@ WORKSHOPS = {
     "generation.keeping.models": "a board is locked whoever sees it",
     "generation.lists.drafts": "is given a list that its caller may change",
     "generation.lists.feeding": WORKER,
+    "generation.lists.outcome.sheet_jobs": WORKER,
+    "generation.lists.removing": "is given a list that its caller may delete",
     "generation.making": WORKER,
     "generation.masks.models": "is given a task that its caller may see, or says of pictures that they are in use",
     "generation.ordering.management": COMMAND,

@@ -49,7 +49,8 @@ def read_file(name: str, data: bytes) -> Table:
     if data[:4] == b"%PDF" or ending in (".pdf", ".png", ".jpg", ".jpeg", ".doc", ".docx"):
         raise BadTable(_("This is no table. Choose a CSV, TSV or XLSX file."))
     text = encodings.decode(data)
-    if text.lstrip("\ufeff\r\n\t ")[:14].lower().startswith(("<?xml", "<!doctype", "<html", "{\\rtf")):
+    is_marked = text.lstrip("\ufeff\r\n\t ")[:14].lower().startswith(("<?xml", "<!doctype", "<html", "{\\rtf"))
+    if is_marked or "\0" in text:  # no text has that sign, and nearly every other file
         raise BadTable(_("This is no table. Choose a CSV, TSV or XLSX file."))
     return read_text(text)
 

@@ -23,6 +23,7 @@ from generation.derivations.sheets.pieces import NoSheet
 from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import Status
 from stylestudio.people.visibility import Visibility
+from stylestudio.processes import worker_jobs
 from tests.generation.browsing import HTMX, signed_in
 from tests.generation.derivations.conftest import Store, icon, stored
 from tests.generation.derivations.sheets import reading
@@ -248,7 +249,7 @@ def test_a_worker_that_dies_after_storing_makes_no_second_zip(store: Store, ada:
 
 def test_old_sheets_are_deleted_with_their_files(store: Store, ada: User) -> None:
     old, new = made(ada, store(icon())), made(ada, store(icon()))
-    AtlasJob.objects.filter(pk=old.pk).update(ended_at=timezone.now() - atlas_jobs.KEPT - timedelta(days=1))
+    AtlasJob.objects.filter(pk=old.pk).update(ended_at=timezone.now() - worker_jobs.KEPT - timedelta(days=1))
     atlas_jobs.sweep()
     assert list(AtlasJob.objects.all()) == [new]
     assert not default_storage.exists(str(old.file.name)) and not default_storage.exists(str(old.picture.name))

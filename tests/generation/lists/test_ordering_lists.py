@@ -13,8 +13,9 @@ from PIL import Image
 from pytest_django import Settings
 
 from generation.engines.models import Engine
-from generation.lists import drafts, feeding, results, sheets
+from generation.lists import drafts, feeding
 from generation.lists.models import ListRow, ListRun, OrderList, RowTask, WordList
+from generation.lists.outcome import results, sheets
 from generation.making import runner
 from generation.ordering import orders
 from generation.pictures.models import GeneratedImage, GenerationTask
@@ -120,6 +121,15 @@ def test_a_table_without_names_of_columns_asks_what_they_are(her: Client) -> Non
 def test_columns_that_are_not_known_are_named(her: Client) -> None:
     found = new(her, "prompt\tnotes\tprompt\na fox\tx\ty\n")
     assert found.remarks == ["These columns are not used: notes, prompt."]
+
+
+def test_a_table_without_prompts_says_so_once(her: Client) -> None:
+    found = new(her, "name\tseed\nfox\t1\nowl\t2\n")
+    assert found.remarks == [
+        "No column of this table is called prompt. Paste it again with that name above the prompts."
+    ]
+    page = her.get(f"/lists/{found.pk}/").content.decode()
+    assert found.remarks[0] in page and "Make 2 pictures" not in page
 
 
 def test_too_many_pictures_are_refused_with_the_number_and_nothing_is_stored(her: Client, settings: Settings) -> None:

@@ -162,6 +162,7 @@ def test_entities_that_grow_are_not_expanded() -> None:
         ("a.xlsx", b"PK\x03\x04 torn", "damaged"),
         ("a.ods", b"PK\x03\x04", "Save the table"),
         ("a.fods", b"<?xml version='1.0'?><office:document>", "no table"),
+        ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no table"),
         ("a.csv", b"", "nothing"),
         ("a.csv", b"\r\n\t\r\n , \r\n", "nothing"),
         ("a.csv", b"a\n" * (tables.MOST_ROWS + 2), "rows"),

@@ -205,3 +205,14 @@ def test_the_form_offers_only_samplers_that_the_engine_has(ada: User, engine: En
     assert form.fields["sampler"].initial in offered
     chosen = OrderForm(data(fields_of="sdxl", sampler="dpmpp_sde"), user=ada)
     assert "dpmpp_sde" in dict(cast(Any, chosen.fields["sampler"]).choices), "what is chosen stays"
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_open"), [({}, False), ({"steps": "12"}, True), ({"negative": "fog"}, True), ({"steps": "x"}, True)]
+)
+def test_advanced_is_open_if_something_in_it_is_not_as_usual(
+    her: Client, engine: Engine, typed: dict[str, str], is_open: bool
+) -> None:
+    usual = {name: str(value) for name, value in registry.named("sdxl").defaults.items()}
+    html = page(her.post(COMPOSE, {**VALID, **usual, "recipe": "sdxl", "fields_of": "sdxl", **typed}))
+    assert bool(re.search(r'<details id="advanced"[^>]* open', tight(html))) is is_open

@@ -130,7 +130,7 @@ def test_a_killed_worker_is_followed_by_another_that_doubles_nothing(engine: Eng
 
 @pytest.mark.django_db
 def test_a_model_that_says_nothing_is_told(engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.texts.asking.answer", lambda *_given: "<think>")
+    monkeypatch.setattr("generation.texts.asking.answer", lambda *_given: asking.Answer("<think>", 0))
     job = worked(translating.order(ada, [FOX]))
     assert (job.status, job.error_kind) == (Status.FAILED, "silent") and "write the English" in job.explanation
 

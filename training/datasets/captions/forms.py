@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import Segments
+from stylestudio.templatetags.studio import about
 from training.datasets.captions import captioners, operations
 from training.datasets.captions.captioners.base import Captioner
 from training.datasets.captions.grid import Grid
@@ -156,7 +157,11 @@ class ProposeForm(OneSentence):
         who, scope = self.fields["who"].widget, self.fields["scope"]
         assert isinstance(who, Offers) and isinstance(scope, forms.ChoiceField) and isinstance(scope.widget, Offers)
         who.choices = [(name, captioner.label) for name, captioner in self.known.items()]
-        who.needs = {name: captioner.needs for name, captioner in self.known.items()}
+        times, number = captioners.seconds_a_picture(), len(self.empty or self.shown)
+        who.needs = {
+            name: f"{captioner.needs} {_time_said(times.get(name), number)}".strip()
+            for name, captioner in self.known.items()
+        }
         who.troubles = troubles
         scope.choices = [("empty", _without(len(self.empty))), ("shown", _all(len(self.shown), grid.filters.any))]
         scope.widget.troubles = {} if self.empty else {"empty": ""}
@@ -185,6 +190,18 @@ class ProposeForm(OneSentence):
         if not self.pictures:
             raise ValidationError(_("There is no such picture."))
         return self.cleaned_data
+
+
+def _time_said(seconds: float | None, number: int) -> str:
+    """How long a captioner takes for so many pictures, if each takes so many seconds."""
+    if seconds is None:
+        return _("How long that takes is not known yet.")
+    words = ngettext(
+        "%(number)s picture takes %(time)s, as fast as here before.",
+        "%(number)s pictures take %(time)s, as fast as here before.",
+        number,
+    )
+    return words % {"number": f"{number:,}", "time": about(seconds * number)}
 
 
 def _without(count: int) -> str:

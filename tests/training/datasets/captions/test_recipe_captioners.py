@@ -171,3 +171,19 @@ def test_the_question_stays_with_the_dataset(
     assert dataset.caption_question == "" and USUAL in as_ada.get(address).content.decode()
     answer = as_ada.post(address, {**form, "question": "x" * 2001})
     assert answer.status_code == 422 and "x" * 2001 in answer.content.decode()
+
+
+def test_how_long_it_takes_is_said_before_from_the_third_picture_on(
+    dataset: Dataset, add_colour: AddColour, ada: User, engine: Engine, as_ada: Client
+) -> None:
+    address = reverse("training:propose", args=[dataset.slug])
+    images = [add_colour((20, 40, shade)) for shade in (180, 200, 220)]
+    ordered(dataset, ada, SENTENCES, images[:2])
+    assert SENTENCES not in captioners.seconds_a_picture()
+    assert as_ada.get(address).content.decode().count("How long that takes is not known yet.") >= 2
+    job = ordered(dataset, ada, SENTENCES, images)
+    [(asked_engine, (number, seconds))] = job.report["took"].items()
+    assert (asked_engine, number) == (str(engine.pk), 3) and seconds > 0
+    assert "3 pictures take" in as_ada.get(address).content.decode()
+    Engine.objects.update(active=False)
+    assert SENTENCES not in captioners.seconds_a_picture(), "another engine may take longer"

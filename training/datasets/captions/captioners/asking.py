@@ -27,8 +27,9 @@ def ask(question: Question, images: Sequence[DatasetImage], check: Callable[[], 
     failures = 0
     for image in images:
         try:
-            text, failures = clean(asking.answer(question, check, _small(image))), 0
-            proposal = Proposal(without_trigger(text, image.dataset.trigger_words)[:MOST_CAPTION])
+            answer, failures = asking.answer(question, check, _small(image)), 0
+            text = without_trigger(clean(answer.text), image.dataset.trigger_words)
+            proposal = Proposal(text[:MOST_CAPTION], engine=answer.engine)
         except (ExecutionFailed, OSError, ValueError) as error:
             proposal, failures = Proposal(trouble=str(error)), failures + 1
             if failures == MOST_FAILURES:

@@ -14,12 +14,15 @@ from training.datasets.models import DatasetImage
 class Proposal:
     """A caption for one picture, "" if there is none.
 
-    `trouble` says why the picture could not be processed; `silent` why there is no caption, one of `Silence`.
+    `trouble` says why the picture could not be processed; `silent` why there is no caption, one of `Silence`. `engine`
+    is the key of the engine that was asked, 0 if none was; `seconds` how long it took.
     """
 
     text: str = ""
     trouble: str = ""
     silent: str = ""
+    engine: int = 0
+    seconds: float = 0.0
 
 
 class Silence(StrEnum):

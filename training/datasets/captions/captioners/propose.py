@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -11,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from stylestudio.processes import worker_jobs
 from training.datasets import dataset_jobs
+from training.datasets.captions.captioners import outlook
 from training.datasets.captions.captioners.asking import without_trigger
 from training.datasets.captions.captioners.base import Captioner, Proposal, Silence
 from training.datasets.captions.captioners.notes import FromNotes
@@ -83,7 +86,9 @@ def _proposals(
         question = run.job.parameters.get("question", "")
         said = captioner.propose([found[pk] for pk in part if pk in found], question, check)
         for pk in part:
-            yield (found[pk], next(said)) if pk in found else (None, Proposal())
+            begun = time.monotonic()
+            proposal = next(said) if pk in found else Proposal()
+            yield found.get(pk), replace(proposal, seconds=time.monotonic() - begun)
 
 
 def _keep(run: dataset_jobs.Run, captioner: Captioner, image: DatasetImage | None, proposal: Proposal) -> None:
@@ -102,6 +107,8 @@ def _keep(run: dataset_jobs.Run, captioner: Captioner, image: DatasetImage | Non
         silent = Counter(report.get("silent", {}))
         silent.update([silence] if silence else [])
         told = {"proposed": proposed, "refused": refused, "refused_count": count, "silent": dict(silent)}
+        if image and not proposal.trouble:
+            told[outlook.TOOK] = outlook.with_one_more(report, proposal)
         run.step(run.job.done + 1, run.job.total, now=True, **told)
 
 

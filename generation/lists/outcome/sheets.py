@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import User
 from PIL import Image, ImageDraw, ImageFont
 
-from generation.lists.results import Result, Shot
+from generation.lists.models import OrderList
+from generation.lists.outcome import results
+from generation.lists.outcome.results import Result, Shot
 from generation.pictures.models import GeneratedImage
 from stylestudio.images.decoding import BadPicture, open_picture
 
@@ -32,11 +36,11 @@ FONTS = (
     "C:/Windows/Fonts/msyh.ttc",
     "C:/Windows/Fonts/simhei.ttf",
 )
-PART = 500  # pictures of one contact sheet
 MOST_CELL, LEAST_CELL, GAP = 256, 96, 8  # pixels
-MOST_PIXELS = 24_000_000
+MOST_PIXELS = 30_000_000  # 90 MB in the memory
 PAPER, INK, EMPTY = (255, 255, 255), (24, 24, 26), (228, 228, 226)
 NO_GLYPH = "\uffff"
+Step = Callable[[int, int], None]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -110,29 +114,37 @@ def _stored(sheet: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def contact(shots: Sequence[Shot], first: int = 1) -> bytes:
-    """Pictures in rows with the names of their files below, as PNG; nothing without any. `first`: its number."""
-    if not shots:
-        return b""
-    cell = _cell(len(shots))
+def drawn(found: OrderList, person: User, step: Step = lambda done, total: None) -> bytes:
+    """All pictures of a list that this person sees as one PNG; nothing while there is none. `step` is told how many are
+    drawn of how many, and may raise.
+    """
+    if found.axes:
+        return _grid(results.axes(found), results.blocks(found, person), step)
+    number = len(results.keys(found, person)[0])
+    return _contact(results.shots(found, person), number, step) if number else b""
+
+
+def _contact(shots: Iterable[Shot], number: int, step: Step) -> bytes:
+    """So many pictures in rows with the names of their files below. Those that come meanwhile are left out."""
+    cell = _cell(number)
     size = max(10, cell // 16)
-    across = math.ceil(math.sqrt(len(shots)))
+    across = math.ceil(math.sqrt(number))
     line = cell + size + 2 * GAP
-    sheet = Image.new("RGB", (across * (cell + GAP) + GAP, math.ceil(len(shots) / across) * line + GAP), PAPER)
+    sheet = Image.new("RGB", (across * (cell + GAP) + GAP, math.ceil(number / across) * line + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    for at, shot in enumerate(shots):
+    for at, shot in enumerate(islice(shots, number)):
+        step(at, number)
         x, y = GAP + at % across * (cell + GAP), GAP + at // across * line
         _paste(sheet, shot.picture, (x, y), cell)
-        _label(draw, (x, y + cell + 3), shot.name, first + at, cell, size)
+        _label(draw, (x, y + cell + 3), shot.name, at + 1, cell, size)
     return _stored(sheet)
 
 
-def grid(axes: Sequence[tuple[str, Sequence[str]]], blocks: Sequence[Mapping[str, Any]]) -> bytes:
-    """A grid as one PNG: values of the first axis above the columns, those of the second beside the rows, and a block
-    for each of the third. Nothing while there is no picture.
-    """
+def _grid(axes: Sequence[tuple[str, Sequence[str]]], blocks: Sequence[Mapping[str, Any]], step: Step) -> bytes:
+    """The first axis stands above the columns, the second beside the rows; each value of the third has a block."""
     across, down = blocks[0]["across"], blocks[0]["lines"]
-    cell = _cell(len(across) * len(down) * len(blocks))
+    cells = len(across) * len(down) * len(blocks)
+    cell, done = _cell(cells), 0
     size = max(12, cell // 14)
     names = max((len(name) for name, _results in down), default=0)
     side = min(cell, max(3 * size, names * size * 2 // 3) + GAP) if len(axes) > 1 else 0
@@ -157,6 +169,8 @@ def grid(axes: Sequence[tuple[str, Sequence[str]]], blocks: Sequence[Mapping[str
             if side:
                 _label(draw, (GAP, y + cell // 2 - size // 2), name, number + 1, side - GAP, size)
             for x, result in enumerate(found):
+                step(done, cells)
+                done += 1
                 picture = _first(result)
                 is_empty = is_empty and picture is None
                 _paste(sheet, picture, (side + GAP + x * (cell + GAP), y), cell)

@@ -9,17 +9,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db.models import F, Sum
 
 from generation.lists.models import ListRow, OrderList, RowTask
 from generation.lists.planning import file_name, file_names
+from generation.lists.reading import columns
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.selecting import names, sidecars, zips
 from stylestudio.jobs.kinds import Status
 
 CHUNK = 100  # rows or pictures that are looked up together
 NAME = "{name}"
-MORE_FIELDS = ("name", "row")
+MORE_FIELDS = ("row",)
 
 
 @dataclass(slots=True)
@@ -74,17 +75,88 @@ def of_rows(found: OrderList, rows: Sequence[ListRow], person: User) -> list[Res
     return [_result(row, tasks[row.pk], pictures, wrong.get(str(row.pk))) for row in rows]
 
 
+def axes(found: OrderList) -> list[tuple[str, list[str]]]:
+    """The axes of a grid: titles of their settings, and values."""
+    titles = columns.titles()
+    return [(titles.get(column, column), values) for column, values in found.axes]
+
+
+def blocks(found: OrderList, person: User) -> list[dict[str, Any]]:
+    """The tables of a grid: one for each value of the third axis, with a line for each of the second."""
+    made = of_rows(found, list(found.rows.all()), person)
+    by_place = {tuple(each.row.place): each for each in made}
+    sides = [values for _column, values in found.axes]
+    across = sides[0]
+    down = sides[1] if len(sides) > 1 else [""]
+    deep = sides[2] if len(sides) > 2 else [""]
+
+    def at(x: int, y: int, z: int) -> Result | None:
+        return by_place.get((x, y, z)[: len(sides)])
+
+    return [
+        {
+            "title": title,
+            "across": across,
+            "lines": [(name, [at(x, y, z) for x in range(len(across))]) for y, name in enumerate(down)],
+        }
+        for z, title in enumerate(deep)
+    ]
+
+
+def shots(found: OrderList, person: User) -> Iterator[Shot]:
+    """The pictures of a list that are there, in the order of its rows, some looked up at a time."""
+    rows = list(found.rows.filter(is_left_out=False))
+    for start in range(0, len(rows), CHUNK):
+        for each in of_rows(found, rows[start : start + CHUNK], person):
+            yield from (shot for shot in each.shots if shot.picture)
+
+
 def _result(row: ListRow, tasks: Sequence[GenerationTask], pictures: Any, wrong: Sequence[Any] | None) -> Result:
     result = Result(row, file_name(row), tasks[-1] if tasks else None, reason=str(wrong[1]) if wrong else "")
-    # A retry makes what is missing, with the seeds of the first job: these say which picture of the row one is.
     first = list(tasks[0].seeds) if tasks else []
     by_place: dict[int, GeneratedImage] = {}
     for task in tasks:
         for picture in pictures[task.pk]:
-            by_place[first.index(picture.seed) if picture.seed in first else len(by_place)] = picture
+            by_place[_place(first, picture.seed, len(by_place))] = picture
     found = file_names(result.name, max(row.pictures, len(by_place)))
     result.shots = [Shot(name, by_place.get(place)) for place, name in enumerate(found)]
     return result
+
+
+def _place(first: Sequence[int], seed: int, other: int) -> int:
+    """Which picture of its row one is, from 0, by the seeds of the row's first job: a retry makes what is missing with
+    these. `other` if it has none of them.
+    """
+    return first.index(seed) if seed in first else other
+
+
+def keys(found: OrderList, person: User) -> tuple[list[int], int]:
+    """The keys of all pictures of a list that a person sees, in the order of its rows; and how many there are to be."""
+    rows = found.rows.filter(is_left_out=False)
+    linked = RowTask.objects.filter(row__in=rows, revision=F("row__revision")).order_by("task")
+    first: dict[int, list[int]] = {}
+    places: dict[int, tuple[int, list[int]]] = {}  # by job: the position of its row, and the seeds of the first one
+    for row, position, task, seeds in linked.values_list("row", "row__position", "task", "task__seeds"):
+        places[task] = position, first.setdefault(row, seeds)
+    shown = GeneratedImage.objects.visible_to(person).filter(task__in=linked.order_by().values("task"))
+    sorted_keys = []
+    for pk, task, index, seed in shown.values_list("pk", "task", "index", "seed"):
+        position, seeds = places.get(task, (0, []))
+        sorted_keys.append((position, _place(seeds, seed, len(seeds) + index), pk))
+    total = rows.aggregate(sum=Sum("pictures"))["sum"] or 0
+    return [pk for _position, _at, pk in sorted(sorted_keys)], total
+
+
+def name_picture(task: GenerationTask, picture: GeneratedImage, **_sent: Any) -> None:
+    """A picture is about to be stored: one of a list is called as its row says, whatever is made of it."""
+    link = RowTask.objects.filter(task=task, revision=F("row__revision")).select_related("row").first()
+    if link is None:
+        return
+    row = link.row
+    begun = RowTask.objects.select_related("task").get(row=row, revision=link.revision, is_retry=False)
+    called, place = file_names(file_name(row), row.pictures), _place(begun.task.seeds, picture.seed, picture.index)
+    if place < len(called):
+        picture.name = called[place] + PurePosixPath(str(picture.file.name)).suffix
 
 
 def files(found: OrderList, person: User, template: str, *, has_sidecars: bool) -> Iterator[tuple[str, bytes]]:
