@@ -23,6 +23,7 @@ from generation.ordering.control_form import preparing
 from generation.ordering.control_form.fields import OFF, ControlFields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, ticket
+from generation.ordering.style_wishes import transparency
 from generation.pictures import shapes
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -145,6 +146,8 @@ class OrderForm(ControlFields):
         required=False,
         help_text=gettext_lazy("Each picture is cut out as well, once it is made. The original stays."),
     )
+    # Who set that switch, see `transparency.follow`.
+    cut_out_by = forms.CharField(required=False, initial=transparency.OFF, widget=forms.HiddenInput)
     before = forms.CharField(
         label=gettext_lazy("Before the prompt"), required=False, max_length=MOST_WORDS, widget=Line(TO_SAVE)
     )
@@ -329,6 +332,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "after": order.frame.suffix,
         "preset": order.frame.preset,
         "cut_out": order.cut_out,
+        "cut_out_by": transparency.OWN,
     }
 
 

@@ -15,11 +15,12 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, base_checkpoints, forms, prompt_words, references
+from generation.ordering import availability, forms, prompt_words, references
 from generation.ordering.control_form import showing
 from generation.ordering.control_form.fields import OFF
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words, misfits
+from generation.ordering.style_wishes import base_checkpoints, transparency
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
@@ -143,6 +144,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "other_styles": _other_styles(form.made_by, first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
         "unread": prompt_words.unread(prompt, form.made_by),
+        "cut_out_words": transparency.words(mix, str(values["cut_out_by"]), is_on=bool(values["cut_out"])),
         "chips": list(_chips(mix, frame.around(prompt))),
         "presets": _presets(form.user, mix, frame),
         "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
