@@ -82,6 +82,8 @@ WORKSHOPS = {
     "training.datasets.collecting.readings": OF_ITS_DATASET,
     "training.datasets.crops.backgrounds": OF_ITS_DATASET,
     "training.datasets.crops.frames": OF_ITS_DATASET,
+    "training.datasets.cut_outs.making": WORKER,
+    "training.datasets.cut_outs.replacing": OF_ITS_DATASET,
     "training.datasets.dataset_jobs": WORKER,
     "training.datasets.health.check_work": WORKER,
     "training.datasets.health.fixes": OF_ITS_DATASET,

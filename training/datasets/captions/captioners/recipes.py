@@ -6,14 +6,13 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from generation.engines import listings
 from generation.engines.models import Engine
 from generation.making import recipe_lacks
-from generation.pictures import graphs
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
 from stylestudio.comfy.graphs.graph import Graph
-from training.datasets.captions.captioners import asking
+from training.datasets import asking
+from training.datasets.captions.captioners import answers
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.models import DatasetImage
 
@@ -56,7 +55,7 @@ class FromRecipe:
 
     def propose(self, images: Sequence[DatasetImage], question: str, check: Callable[[], None]) -> Iterator[Proposal]:
         """Run each picture as one prompt."""
-        return asking.ask(_Asked(self.recipe, question or self.question), images, check)
+        return answers.captions(_Asked(self.recipe, question or self.question), images, check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ class _Asked:
     question: str = ""
 
     def is_able(self, engine: Engine) -> bool:
-        files = [(folder, name) for folder, name, _source in recipe_lacks.files(self.recipe)]
-        return graphs.lack_of(engine, self.recipe) is None and listings.has_all(engine, files)
+        return asking.can_run(engine, self.recipe)
 
     def graph(self, picture: str) -> Graph:
         # Another seed each time, so that asking again may bring another caption.
