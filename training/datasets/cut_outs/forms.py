@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from generation.making import recipe_lacks
 from stylestudio.forms.widgets import Segments
@@ -16,10 +16,10 @@ from training.datasets.cut_outs import making
 from training.datasets.models import ImageQuerySet
 
 GROUNDS = (
-    ("#ffffff", pgettext_lazy("ground", "White")),
-    ("#808080", pgettext_lazy("ground", "Grey")),
-    ("#000000", pgettext_lazy("ground", "Black")),
-    ("", pgettext_lazy("ground", "Transparent")),
+    ("#ffffff", gettext_lazy("White")),
+    ("#808080", gettext_lazy("Grey")),
+    ("#000000", gettext_lazy("Black")),
+    ("", gettext_lazy("Transparent")),
 )
 
 

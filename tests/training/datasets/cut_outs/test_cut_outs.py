@@ -46,7 +46,7 @@ def pixels(image: DatasetImage) -> Any:
 def kept(frozen: DatasetSnapshot) -> bytes:
     """The file of the only picture of a frozen version."""
     [row] = snapshots.read(frozen).pictures
-    return DatasetImage.everything.get(pk=row.image).file.open("rb").read()
+    return bytes(DatasetImage.everything.get(pk=row.image).file.open("rb").read())
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP"])
