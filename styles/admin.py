@@ -80,7 +80,7 @@ class StyleAdmin(StyleModelAdmin):
     list_filter = ["kind", "family", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "slug", "description", "versions__trigger_words", "versions__lora_name"]
     readonly_fields = ["is_base", "preview_only", "owner", "created_at", "updated_at"]
-    fields = ["name", "slug", "kind", "family", "description", "cover", *readonly_fields]
+    fields = ["name", "slug", "kind", "cut_out", "family", "description", "cover", *readonly_fields]
     actions = ["delete_selected", "restore_selected"]
 
     def get_queryset(self, request: HttpRequest) -> StyleQuerySet:
@@ -88,8 +88,8 @@ class StyleAdmin(StyleModelAdmin):
         return Style.everything.prefetch_related("versions").in_picker_order()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Style | None = None) -> list[str]:
-        """The base style's name, slug and type are fixed."""
-        fixed = ["name", "slug", "kind"] if obj and obj.is_base else []
+        """The base style's name, slug and type are fixed, and that it asks for no transparent ground."""
+        fixed = ["name", "slug", "kind", "cut_out"] if obj and obj.is_base else []
         return [*fixed, *self.readonly_fields]
 
     def has_delete_permission(self, request: HttpRequest, obj: Style | None = None) -> bool:

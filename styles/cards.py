@@ -30,7 +30,8 @@ from styles import importing, lora
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, EnginesCopy
 from styles.import_models import LoraImport
 from styles.importing import NotTaken, Wish
-from styles.models import Kind, Source, Style, StyleVersion
+from styles.kinds.of_kind import Kind
+from styles.models import Source, Style, StyleVersion
 from stylestudio import __version__
 from stylestudio.comfy.file_names import canonical
 from stylestudio.host import rooms

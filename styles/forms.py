@@ -24,7 +24,7 @@ from styles.models import Preset, Style, StyleVersion
 from styles.queries import face, kinds_in_order
 from stylestudio.comfy.file_names import canonical, distinct
 from stylestudio.forms.fields import StudioFields, StudioForm
-from stylestudio.forms.widgets import PICTURES, Slider, TextBox, Ticks
+from stylestudio.forms.widgets import PICTURES, Choices, Slider, TextBox, Ticks
 from stylestudio.images import decoding
 from stylestudio.live import page_frame
 from stylestudio.media import identity
@@ -159,7 +159,8 @@ class StyleForm(StudioFields, StyleModelForm):
 
     class Meta:
         model = Style
-        fields = ["name", "kind", "family", "description", "cover"]
+        fields = ["name", "kind", "cut_out", "family", "description", "cover"]
+        widgets = {"cut_out": Choices}
         error_messages = {"name": {"required": gettext_lazy("Give the style a name.")}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -170,7 +171,7 @@ class StyleForm(StudioFields, StyleModelForm):
         cast(forms.ChoiceField, self.fields["kind"]).choices = kinds_in_order()
         self.fields["family"].required = False  # a form without it leaves it as it is
         if self.instance.is_base:
-            for name in ("name", "kind", "family", "is_another", *VERSION_FIELDS):
+            for name in ("name", "kind", "cut_out", "family", "is_another", *VERSION_FIELDS):
                 del self.fields[name]
         if self.version and self.version.file and "lora_name" in self.fields:
             self.fields["lora_name"].disabled = True  # StyleStudio installs the file under exactly this name

@@ -31,7 +31,8 @@ from styles.for_engines import (
     family_title,
 )
 from styles.import_models import LoraImport
-from styles.models import Kind, Source, State, Style, StyleVersion, version_added
+from styles.kinds.of_kind import Kind
+from styles.models import Source, State, Style, StyleVersion, version_added
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, OfFamily, within
 from styles.import_models import LoraImport  # noqa: F401  Django looks for models here
+from styles.kinds.of_kind import OfKind
 from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
 from stylestudio.host import rooms
@@ -38,17 +39,6 @@ MAX_STRENGTH = USUAL_STRENGTHS[1]
 MOST_NAME = 80  # characters of a name
 MOST_WORDS = 500  # characters before or after the prompt
 SIDE = [MinValueValidator(64), MaxValueValidator(2048), StepValueValidator(8)]  # of a picture, in pixels
-
-
-class Kind(models.TextChoices):
-    """What a style is for."""
-
-    ILLUSTRATION = "illustration", _("Illustration")
-    UI = "ui", _("UI")
-    VFX = "vfx", _("VFX")
-    CHARACTER = "character", _("Character")
-    SCENE = "scene", _("Scene")
-    OTHER = "other", _("Other")
 
 
 class StyleQuerySet(VisibleQuerySet["Style"]):
@@ -84,12 +74,11 @@ class LiveStyles(models.Manager["Style"]):
         return StyleQuerySet(self.model, using=self._db).filter(deleted_at=None)
 
 
-class Style(OfFamily, InProject):
+class Style(OfKind, OfFamily, InProject):
     """A look that pictures can be made in. Created with a published version 1."""
 
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=90, unique=True, allow_unicode=True, blank=True)
-    kind = models.CharField(_("type"), max_length=20, choices=Kind.choices, default=Kind.ILLUSTRATION)
     description = models.TextField(_("description"), max_length=2000, blank=True)
     cover = models.ImageField(_("cover"), upload_to="uploads/covers/%Y/%m", blank=True)
     is_base = models.BooleanField(_("base style"), default=False, editable=False)

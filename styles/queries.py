@@ -12,7 +12,8 @@ from django.db.models import Exists, FilteredRelation, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from styles.models import Kind, State, Style, StyleQuerySet, StyleVersion
+from styles.kinds.of_kind import Kind
+from styles.models import State, Style, StyleQuerySet, StyleVersion
 from stylestudio.host import rooms
 from stylestudio.live import page_frame
 from stylestudio.media.disk_use import Shelf

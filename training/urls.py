@@ -12,6 +12,7 @@ from training.datasets.captions import views as captions
 from training.datasets.collecting import from_gallery, reading_views
 from training.datasets.collecting import views as collecting
 from training.datasets.crops import views as crops
+from training.datasets.cut_outs import views as cut_outs
 from training.datasets.health import views as health
 from training.datasets.versions import views as versions
 from training.runs import views as runs
@@ -24,6 +25,7 @@ _datasets = [
     *from_gallery.urlpatterns,
     *captions.urlpatterns,
     *crops.urlpatterns,
+    *cut_outs.urlpatterns,
     *health.urlpatterns,
     *datasets.urlpatterns,
     *versions.urlpatterns,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from generation.atlases import atlas_jobs, ordering
+from generation.atlases import atlas_jobs, ordering, reels
 from generation.atlases.models import AtlasFrame, AtlasJob
 from generation.pictures.models import GeneratedImage
 from generation.selecting import names
@@ -30,7 +30,13 @@ MOST_SHEETS = 5  # on the page of a picture
 def atlas(request: StudioRequest, pk: int) -> HttpResponse:
     """A sheet on its own page."""
     job = visible(AtlasJob.objects.select_related("owner"), request.user, pk=pk)
-    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+    found = reels.reels(request.user, job) if job.file else []
+    context = {
+        "job": job,
+        "reels": found,
+        "is_effect": reels.is_effect(found),
+        "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}"),
+    }
     return render(request, "generation/atlases/atlas.html", context)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.template.loader import render_to_string
 
 from generation.controls.facts import control_of, fit_of
-from generation.controls.models import CONTROL, SOURCE, GivenPicture
+from generation.controls.models import GivenPicture
 from generation.controls.words import asked_labels, fit_words, kind_words
 from generation.pictures.models import GeneratedImage
+from generation.recipes.recipe import CONTROL, SOURCE
 from stylestudio.people.access import StudioRequest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generation.pictures.models import GenerationTask
-from styles.models import Kind
+from styles.kinds.of_kind import Kind
 
 # Keys of `presets.SHIPPED`. Other kinds have none.
 PRESETS = {Kind.UI: "icon", Kind.VFX: "effect"}

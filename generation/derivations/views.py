@@ -57,7 +57,7 @@ def _about(request: StudioRequest, picture: GeneratedImage) -> dict[str, Any]:
         "steps": words.sentence(own.settings["steps"]) if own and not own.change else "",
         "remarks": [words.REMARKS[code] for code in own.remarks if code in words.REMARKS] if own else (),
         "form": FinishForm(user=request.user, usual=kinds.preset_of(picture.task)),
-        "work": FINISH.name,
+        "work": FINISH,
         "under_way": [section(request, picture) for section in rooms.contributed("made_sections")],
     }
 

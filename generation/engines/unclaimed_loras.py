@@ -15,8 +15,9 @@ from generation.engines import roster
 from generation.engines.models import Engine
 from styles import accelerating, importing
 from styles.importing import NotTaken
+from styles.kinds.of_kind import Kind
 from styles.lora import OF_STYLES, Accelerator, Facts, Family, accelerator, by_name, family_said, read_facts
-from styles.models import Kind, Source, Style, StyleVersion, version_added
+from styles.models import Source, Style, StyleVersion, version_added
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import distinct, folder_of
 from stylestudio.host import rooms

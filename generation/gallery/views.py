@@ -29,6 +29,7 @@ from generation.pictures.upkeep import facts
 from generation.trash import schedule
 from generation.trash import views as trash_views
 from generation.trash import wall as trash
+from styles.kinds.of_kind import Kind
 from styles.models import Style
 from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest, is_curator, may_change, visible, whole_number
@@ -160,6 +161,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "task": task,
         "mix": mix,
         "story": _with_styles_of(first, mix),
+        "is_effect": bool(mix) and mix[0].version.style.kind == Kind.VFX,
         "styles": _styles(request, mix) if is_curator(request.user) else [],
         # An older release may have composed the prompt differently; then show it as it was sent.
         "final_parts": sent

@@ -26,6 +26,7 @@ from generation.ordering.control_form.fields import OFF, ControlFields
 from generation.ordering.english import EnglishFields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, sent_at_once, ticket
+from generation.ordering.style_wishes import transparency
 from generation.pictures import shapes
 from generation.pictures.models import (
     LEAST_SIDE,
@@ -139,6 +140,8 @@ class OrderForm(EnglishFields, ControlFields):
         required=False,
         help_text=gettext_lazy("Each picture is cut out as well, once it is made. The original stays."),
     )
+    # Who set that switch, see `transparency.follow`.
+    cut_out_by = forms.CharField(required=False, initial=transparency.OFF, widget=forms.HiddenInput)
     before = forms.CharField(
         label=gettext_lazy("Before the prompt"), required=False, max_length=MOST_WORDS, widget=Line(TO_SAVE)
     )
@@ -332,6 +335,7 @@ def initial_of(order: Order, user: User) -> dict[str, Any]:
         "after": order.frame.suffix,
         "preset": order.frame.preset,
         "cut_out": order.cut_out,
+        "cut_out_by": transparency.OWN,
     }
 
 

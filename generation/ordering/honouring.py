@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from generation.ordering import base_checkpoints, forms
+from generation.ordering import forms
 from generation.ordering.orders import Ingredient, Order
+from generation.ordering.style_wishes import base_checkpoints, transparency
 from generation.pictures import shapes
 from generation.pictures.models import MOST_SEED, MOST_STYLES
 from generation.pictures.shapes import nearest, size_text
@@ -37,7 +38,7 @@ class Honoured:
 def honour(found: PictureSettings, user: User) -> Honoured:
     """The form's values for a picture with these settings, as near to them as this studio comes."""
     recipe = _recipe(found)
-    made = Honoured({"mode": "text", "count": 1, "recipe": recipe.name})
+    made = Honoured({"mode": "text", "count": 1, "recipe": recipe.name, "cut_out_by": transparency.OWN})
     _words(found, made)
     _numbers(found, recipe, made)
     _names(found, recipe, made)

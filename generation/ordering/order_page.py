@@ -16,12 +16,13 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, base_checkpoints, english, forms, recipe_fields, references
+from generation.ordering import availability, english, forms, recipe_fields, references
 from generation.ordering.asked_pictures import showing as asked_pictures
 from generation.ordering.control_form import showing
 from generation.ordering.control_form.fields import OFF
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words, misfits
+from generation.ordering.style_wishes import base_checkpoints, transparency
 from generation.pictures import estimates
 from generation.pictures.models import MOST_STYLES, GenerationTask, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
@@ -151,6 +152,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "mix": [_mix_row(ingredient) for ingredient in mix],
         "unread": english.unread(prompt, form.made_by),
         "english": in_english,
+        "cut_out_words": transparency.words(mix, str(values["cut_out_by"]), is_on=bool(values["cut_out"])),
         "chips": list(_chips(mix, frame.around(read))),
         "presets": _presets(form.user, mix, frame),
         "final_parts": final_parts(read, [phrase for one in mix for phrase in one.triggers], frame),

@@ -36,6 +36,7 @@ from generation.ordering import (
 from generation.ordering.control_form import fields as control_fields
 from generation.ordering.control_form import readings
 from generation.ordering.orders import Ingredient, Order
+from generation.ordering.style_wishes import transparency
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
@@ -107,12 +108,15 @@ def compose(request: StudioRequest) -> HttpResponse:
     before = recipe_fields.shown(data).family
     swapped = recipe_fields.swap(data)
     forms.press(data, request.user)
+    is_switched = transparency.follow(data, forms.picked(data, request.user))
     # What is stored from here on, the draft and a chosen file, is nothing that a page remembers.
     with page_memory.remembering():
-        return _composed(request, data, before, is_swapped=swapped)
+        return _composed(request, data, before, is_swapped=swapped, is_switched=is_switched)
 
 
-def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swapped: bool) -> HttpResponse:
+def _composed(
+    request: StudioRequest, data: QueryDict, before: str, *, is_swapped: bool, is_switched: bool
+) -> HttpResponse:
     form = forms.OrderForm(data, request.FILES, user=request.user)
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
@@ -127,6 +131,7 @@ def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swappe
     quiet = forms.OrderForm(user=request.user, initial=values)
     filled = is_swapped or any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
     context = {**order_page.around(quiet), "oob": True, "filled": filled}
+    context["is_switched"] = is_switched
     context["is_other_family"] = before != quiet.made_by.family
     context["english_moves"] = english.moves(request.POST, quiet)
     return render(request, "generation/ordering/_composed.html", context)
@@ -386,6 +391,7 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
         values, remarks = _from_file(request, key)
     elif (slug := query.get("style")) and (mix := _one(slug, request)):
         values |= {"mix": mix, "lost": ""}
+        transparency.follow(values, mix)
     if pk := picture_files.started_from(query.get("start", "")):
         values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": references.ticket(pk, request.user)}
     if number := query.get("reference"):

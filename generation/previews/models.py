@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from generation.pictures.models import MOST_SEED, GeneratedImage, GenerationTask
-from styles.models import Kind, Style, StyleVersion
+from styles.kinds.of_kind import Kind
+from styles.models import Style, StyleVersion
 
 
 class ProbeQuerySet(models.QuerySet["Probe"]):

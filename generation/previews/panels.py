@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from generation.ordering import base_checkpoints, orders
+from generation.ordering import orders
+from generation.ordering.style_wishes import base_checkpoints
 from generation.pictures import job_cards, snapshots
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews.models import Face

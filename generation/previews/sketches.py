@@ -13,7 +13,8 @@ from PIL import Image
 
 from generation.previews import tasks
 from generation.previews.contact_sheets import PANEL, side_by_side
-from styles.models import BASE_SLUG, Kind, Style, StyleVersion
+from styles.kinds.of_kind import Kind
+from styles.models import BASE_SLUG, Style, StyleVersion
 from stylestudio.media import identity
 from stylestudio.preview_engine.painter.sketch_loras import SKETCH_LORAS
 from stylestudio.processes import workers

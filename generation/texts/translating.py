@@ -14,11 +14,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from generation.asking import questions
+from generation.asking.questions import ByRecipe
 from generation.engines import roster
 from generation.making import recipe_lacks
 from generation.recipes import registry
-from generation.texts import asking
-from generation.texts.asking import ByRecipe
 from generation.texts.models import Translation, digest_of
 from generation.texts.signals import translated
 from stylestudio.comfy.errors import ComfyError
@@ -104,7 +104,7 @@ def _is_waiting(_job: Translation) -> bool:
     serving = roster.serving()
     if any(question.is_able(engine) for question in _questions() for engine in serving):
         return False
-    return any(asking.is_waiting(question) for question in _questions())
+    return any(questions.is_waiting(question) for question in _questions())
 
 
 def _ready() -> Iterable[Translation]:
@@ -120,7 +120,8 @@ def _attempt(job: Translation) -> None:
 
     for text in job.texts[len(job.english) :]:
         try:
-            english = read(asking.answer(_able(text), check).text)
+            question = _able(text)
+            english = read(question.text(questions.ask(question, check).texts))
         except ComfyError as error:
             raise worker_jobs.Failed("engine", str(error)) from error
         if not english:
@@ -133,9 +134,9 @@ def _attempt(job: Translation) -> None:
 
 def _able(text: str) -> ByRecipe:
     """How to ask for the English of a text: by the first recipe that an engine can run now."""
-    questions, serving = _questions(text), roster.serving()
-    able = (question for question in questions if any(question.is_able(engine) for engine in serving))
-    waiting = (question for question in questions if asking.is_waiting(question))
+    asked, serving = _questions(text), roster.serving()
+    able = (question for question in asked if any(question.is_able(engine) for engine in serving))
+    waiting = (question for question in asked if questions.is_waiting(question))
     found = next(able, None) or next(waiting, None)
     if found is None:
         raise worker_jobs.Failed("engine", trouble())

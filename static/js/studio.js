@@ -29,3 +29,4 @@ import "./gallery/marquee.js";
 import "./gallery/compare.js";
 import "./gallery/news.js";
 import "./gallery/walking.js";
+import "./gallery/reels.js";

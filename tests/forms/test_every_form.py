@@ -56,6 +56,7 @@ from training.datasets.captions.forms import BulkForm, OneSentence, ProposeForm
 from training.datasets.captions.grid import Filters, Grid
 from training.datasets.collecting.from_gallery import IntoForm
 from training.datasets.crops.forms import ColourForm, CropForm, crop_form
+from training.datasets.cut_outs.forms import CutOutForm as DatasetCutOutForm
 from training.datasets.forms import DatasetForm
 from training.datasets.models import Dataset
 from training.datasets.versions.views import FreezeForm
@@ -151,6 +152,10 @@ def dataset(ada: User) -> Dataset:
 def proposal(ada: User) -> Case:
     grid = Grid(dataset(ada), Filters())
     return Case(lambda data: ProposeForm(data, grid=grid), {"who": "notes", "scope": "shown"})
+
+
+def cut_outs(ada: User) -> Case:
+    return Case(lambda data: DatasetCutOutForm(data, images=dataset(ada).images.all()), {"ground": "#ffffff"})
 
 
 def into(ada: User) -> Case:
@@ -262,6 +267,7 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     ProposeForm: proposal,
     CropForm: lambda _ada: Case(lambda data: CropForm(data) if data else crop_form(1, "a.png", x=50, y=50), {}),
     ColourForm: lambda _ada: Case(lambda _data: ColourForm("ground", "#ffffff"), {}),
+    DatasetCutOutForm: cut_outs,
     FreezeForm: lambda _ada: Case(FreezeForm, {}),
     TrainingForm: training,
     SettingsForm: settings,

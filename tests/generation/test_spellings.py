@@ -17,8 +17,9 @@ from generation.engines import diagnostics, listings, roster, unclaimed_loras
 from generation.engines.models import Engine
 from generation.making import runner
 from generation.making.claim import claim, look_for_orphans
-from generation.ordering import availability, base_checkpoints, orders
+from generation.ordering import availability, orders
 from generation.ordering.orders import Ingredient, Order
+from generation.ordering.style_wishes import base_checkpoints
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.previews import asking, panels, style_admin, wishes

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from styles.models import Kind, Style
+from styles.kinds.of_kind import Kind
+from styles.models import Style
 
 
 @pytest.fixture

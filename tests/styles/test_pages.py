@@ -15,7 +15,8 @@ from django.urls import reverse
 from PIL import Image
 
 from styles.forms import StyleForm
-from styles.models import Kind, Style
+from styles.kinds.of_kind import Kind
+from styles.models import Style
 
 pytestmark = pytest.mark.django_db
 

@@ -20,11 +20,13 @@ Handler = Callable[[Run], None]
 handlers: dict[str, Handler] = {
     DatasetJob.Work.IMPORT: rooms.Named("training.datasets.collecting.intake:run_import"),
     DatasetJob.Work.CAPTION: rooms.Named("training.datasets.captions.captioners:propose_captions"),
+    DatasetJob.Work.CUT_OUT: rooms.Named("training.datasets.cut_outs.making:cut_out"),
     DatasetJob.Work.CHECK: rooms.Named("training.datasets.health.check_work:run_check"),
 }
 # Of kinds that may have to wait: whether a job does now.
 _waits: dict[str, Callable[[DatasetJob], bool]] = {
     DatasetJob.Work.CAPTION: rooms.Named("training.datasets.captions.captioners:is_waiting"),
+    DatasetJob.Work.CUT_OUT: rooms.Named("training.datasets.cut_outs.making:is_waiting"),
 }
 
 

@@ -215,6 +215,8 @@ class DatasetImage(models.Model):
     picture = models.ForeignKey(
         "pictures.GeneratedImage", null=True, on_delete=models.PROTECT, related_name="dataset_images", editable=False
     )
+    # Of a cut-out: the picture whose place it took, which is hidden, and kept as long as this one.
+    original = models.ForeignKey("self", null=True, on_delete=models.RESTRICT, related_name="cut_outs", editable=False)
     added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False, db_index=False
     )
@@ -404,6 +406,7 @@ class DatasetJob(WorkerJob):
         IMPORT = "import", _("Import")
         CHECK = "check", _("Health check")
         CAPTION = "caption", _("Captions")
+        CUT_OUT = "cut_out", _("Cut-outs")
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="jobs")
     work = models.CharField(max_length=10, choices=Work.choices)
@@ -438,6 +441,11 @@ class DatasetJob(WorkerJob):
     def cancel_url(self) -> str:
         """The address that cancels it."""
         return reverse("training:job-cancel", args=[self.pk])
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether it cut pictures out whose originals have not been put back."""
+        return bool(self.report.get("cut_out")) and not self.is_active and not self.report.get("is_undone")
 
     @property
     def arrives(self) -> str:

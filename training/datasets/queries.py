@@ -22,7 +22,8 @@ from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetS
 
 PAGE = 24  # datasets in the list
 STRIP = 6  # pictures on a card
-SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION)  # the health report shows its own
+# The health report shows its own.
+SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION, DatasetJob.Work.CUT_OUT)
 MOST_JOBS = 10
 
 

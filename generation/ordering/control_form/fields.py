@@ -35,10 +35,11 @@ from generation.controls.facts import (
     Hold,
     Way,
 )
-from generation.controls.models import SOURCE, Given
+from generation.controls.models import Given
 from generation.ordering.control_form.preparing import Wish
 from generation.ordering.references import add_reference, of_ticket, sent_at_once, ticket
 from generation.pictures.models import Reference
+from generation.recipes.recipe import SOURCE
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import PICTURES, Choices, Segments, Slider
 from stylestudio.images.decoding import BadPicture

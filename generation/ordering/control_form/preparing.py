@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from generation.controls.facts import CANNY, LINES, POSE, ControlFacts, Fit, Hold, Size, Way
-from generation.controls.models import CONTROL, FITTED, SOURCE, Given
+from generation.controls.models import Given
 from generation.ordering import references
 from generation.ordering.control_form import readings
 from generation.pictures.models import GeneratedImage, Reference
 from generation.recipes import registry
-from generation.recipes.recipe import Recipe
+from generation.recipes.recipe import CONTROL, FITTED, SOURCE, Recipe
 from stylestudio.images import decoding
 from stylestudio.images.decoding import BadPicture
 

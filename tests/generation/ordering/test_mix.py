@@ -12,10 +12,11 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
-from generation.ordering import base_checkpoints, order_page, orders
-from generation.ordering.base_checkpoints import base_name, differ
+from generation.ordering import order_page, orders
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Ingredient, Order
+from generation.ordering.style_wishes import base_checkpoints
+from generation.ordering.style_wishes.base_checkpoints import base_name, differ
 from generation.pictures.models import GenerationTask
 from styles.models import BASE_SLUG, Style
 from tests.pages import page

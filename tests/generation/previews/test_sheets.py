@@ -18,7 +18,8 @@ from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
 from generation.previews import asking, contact_sheets, following, panels, tasks, wishes
 from generation.previews.models import Face, Probe
-from styles.models import Kind, Style, StyleVersion
+from styles.kinds.of_kind import Kind
+from styles.models import Style, StyleVersion
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
 from stylestudio.processes import workers

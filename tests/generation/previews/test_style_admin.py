@@ -13,7 +13,8 @@ from django.urls import reverse
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
 from generation.previews.models import Face, Probe
-from styles.models import Kind, Style, StyleVersion
+from styles.kinds.of_kind import Kind
+from styles.models import Style, StyleVersion
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from generation.previews import wishes
 from generation.previews.models import Probe
-from styles.models import Kind, Style
+from styles.kinds.of_kind import Kind
+from styles.models import Style
 from tests.generation.previews.shown import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small")]

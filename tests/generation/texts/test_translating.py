@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.request import urlopen
 
@@ -11,9 +12,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from generation.asking import questions
 from generation.engines.models import Engine
 from generation.recipes import registry
-from generation.texts import asking, translating
+from generation.texts import translating
 from generation.texts.models import Translation
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
@@ -101,17 +103,17 @@ def test_either_file_is_enough_and_without_both_it_is_said_what_goes_where(engin
 def test_work_waits_for_an_engine_that_went_away_and_goes_on_where_it_was(
     engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = asking.answer
+    ask = questions.ask
 
-    def then_dies(*given: Any) -> str:
-        said = answer(*given)
+    def then_dies(*given: Any) -> questions.Answer:
+        said = ask(*given)
         Engine.objects.update(health=Engine.Health.UNREACHABLE)
         return said
 
-    monkeypatch.setattr("generation.texts.asking.answer", then_dies)
+    monkeypatch.setattr("generation.asking.questions.ask", then_dies)
     job = worked(translating.order(ada, ["猫", "雪"]))
     assert (job.status, job.english, job.attempts) == (Status.QUEUED, ["cat"], 0)
-    monkeypatch.setattr("generation.texts.asking.answer", answer)
+    monkeypatch.setattr("generation.asking.questions.ask", ask)
     assert worked(job).status == Status.QUEUED, "as long as the engine is away"
     Engine.objects.update(health=Engine.Health.OK)
     assert (worked(job).status, job.english) == (Status.COMPLETED, ["cat", "snow"])
@@ -130,7 +132,13 @@ def test_a_killed_worker_is_followed_by_another_that_doubles_nothing(engine: Eng
 
 @pytest.mark.django_db
 def test_a_model_that_says_nothing_is_told(engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.texts.asking.answer", lambda *_given: asking.Answer("<think>", 0))
+    ask = questions.ask
+
+    def says_nothing(*given: Any) -> questions.Answer:
+        said = ask(*given)
+        return replace(said, texts=dict.fromkeys(said.texts, ("<think>",)))
+
+    monkeypatch.setattr("generation.asking.questions.ask", says_nothing)
     job = worked(translating.order(ada, [FOX]))
     assert (job.status, job.error_kind) == (Status.FAILED, "silent") and "write the English" in job.explanation
 

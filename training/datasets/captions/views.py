@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -98,8 +99,10 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 
 def _image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
     """A picture of a dataset that this person may see."""
-    seen = DatasetImage.objects.visible_to(request.user) if images is None else images
-    return get_object_or_404(seen.select_related("dataset"), pk=pk)
+    seen = (DatasetImage.objects.visible_to(request.user) if images is None else images).select_related("dataset")
+    if images is None and not seen.filter(pk=pk).exists():  # a page from before it was cut out, or put back
+        return get_object_or_404(seen.filter(Q(original=pk) | Q(cut_outs=pk))[:1])
+    return get_object_or_404(seen, pk=pk)
 
 
 def _made_image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
@@ -296,7 +299,7 @@ def bulk(request: StudioRequest, slug: str) -> HttpResponse:
             request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, form), status=_status(form)
         )
     try:
-        operation = writing.apply(dataset, _chosen(request, dataset)[0], form.operation, request.user)
+        operation = writing.apply(dataset, chosen(request, dataset)[0], form.operation, request.user)
     except BadOperation as error:
         form.add_error(None, str(error))
         return render(
@@ -325,7 +328,7 @@ def bulk_preview(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> dict[str, Any]:
-    images, scope = _chosen(request, dataset)
+    images, scope = chosen(request, dataset)
     context = {
         "dataset": dataset,
         "filters": grid.Filters.read(request.GET),
@@ -342,7 +345,7 @@ def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> d
     return context
 
 
-def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, str]:
+def chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, str]:
     """The pictures to change, and that in words: the selected ones, or else all that the filters show."""
     if selected := whole_numbers(request.POST.getlist("selected")):
         images = dataset.images.filter(pk__in=selected)

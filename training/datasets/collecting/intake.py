@@ -304,8 +304,11 @@ def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Ent
 
 
 def _rows(dataset: Dataset, hashes: set[str]) -> dict[str, DatasetImage]:
-    """The dataset's pictures with these hashes; a live one takes precedence over a removed one."""
-    found: dict[str, DatasetImage] = {}
+    """The dataset's pictures with these hashes; a live one takes precedence over a removed one, and a cut-out over its
+    original.
+    """
+    cut = dataset.images.filter(original__sha256__in=hashes).select_related("original")
+    found: dict[str, DatasetImage] = {each.original.sha256: each for each in cut if each.original}
     for image in DatasetImage.everything.filter(dataset=dataset, sha256__in=hashes).order_by("-pk"):
         if image.sha256 not in found or image.deleted_at is None:
             found[image.sha256] = image
@@ -394,20 +397,20 @@ def _import(run: dataset_jobs.Run, contents: Contents) -> None:
 
 
 def discard_old() -> None:
-    """Delete pictures removed `KEPT` ago that no frozen version needs, and captions whose picture never arrived."""
+    """Delete pictures removed `KEPT` ago that no frozen version or cut-out needs, and captions without a picture."""
     WaitingCaption.objects.filter(created_at__lt=timezone.now() - FORGOTTEN).delete()
-    old = DatasetImage.everything.filter(deleted_at__lt=timezone.now() - KEPT, snapshots=None)
+    old = DatasetImage.everything.filter(deleted_at__lt=timezone.now() - KEPT, snapshots=None, cut_outs=None)
     for image in old.select_related("dataset")[:MOST_PURGED]:
         purge(image)
 
 
 def purge(image: DatasetImage) -> None:
-    """Permanently delete a removed picture and its files, unless a frozen version needs it."""
+    """Permanently delete a removed picture and its files, unless a frozen version or a cut-out needs it."""
     names = [image.file.name, image.thumbnail.name]
     with transaction.atomic():
         image.dataset.lock()
         # It may have been restored, or frozen, since it was found.
-        if DatasetImage.everything.filter(pk=image.pk, snapshots=None).exclude(deleted_at=None).exists():
+        if DatasetImage.everything.filter(pk=image.pk, snapshots=None, cut_outs=None).exclude(deleted_at=None).exists():
             image.delete()
             transaction.on_commit(lambda: _delete(names))
 

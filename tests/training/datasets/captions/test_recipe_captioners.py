@@ -22,7 +22,7 @@ from stylestudio.preview_engine.server import PreviewThread
 from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
-from training.datasets.captions.captioners.asking import without_trigger
+from training.datasets.captions.captioners.answers import without_trigger
 from training.datasets.captions.captioners.recipes import FromRecipe
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from stylestudio.images import grounds
 from tests.training.datasets.collecting.test_take import scene
 from tests.training.datasets.icons import INK, TEAL, Colour, icon, png
-from training.datasets.captions.captioners import asking
+from training.datasets.captions.captioners import answers
 from training.datasets.collecting import intake, sources
 from training.datasets.crops import backgrounds
 from training.datasets.models import Dataset, DatasetImage
@@ -137,7 +137,7 @@ def test_export_both_trainers_and_captioners_see_light_icons(dataset: Dataset, t
     assert len(found) == 9
     assert min(contrast(data) for data in found) > 40
     for image in dataset.images.all():
-        with Image.open(BytesIO(asking._small(image))) as small:
+        with Image.open(BytesIO(answers._small(image))) as small:
             assert np.asarray(small.convert("L"), float).std() > 40
 
 

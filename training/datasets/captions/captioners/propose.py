@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from stylestudio.processes import worker_jobs
 from training.datasets import dataset_jobs
 from training.datasets.captions.captioners import outlook
-from training.datasets.captions.captioners.asking import without_trigger
+from training.datasets.captions.captioners.answers import without_trigger
 from training.datasets.captions.captioners.base import Captioner, Proposal, Silence
 from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.captions.captioners.recipes import recipes

@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from generation.asking.questions import ByRecipe, is_waiting
 from generation.making import recipe_lacks
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
-from generation.texts.asking import ByRecipe, is_waiting
-from training.datasets.captions.captioners import asking
+from training.datasets.captions.captioners import answers
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.models import DatasetImage
 
@@ -55,7 +55,7 @@ class FromRecipe:
         """Run each picture as one prompt."""
         # Another seed each time, so that asking again may bring another caption.
         values = {"seed": secrets.randbelow(SEEDS), "question": question or self.question}
-        return asking.ask(ByRecipe(self.recipe, values), images, check)
+        return answers.captions(ByRecipe(self.recipe, values), images, check)
 
 
 def recipes() -> list[FromRecipe]:

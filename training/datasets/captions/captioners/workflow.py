@@ -13,12 +13,12 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from generation.asking.questions import is_waiting
 from generation.engines import listings, roster
 from generation.engines.models import Engine
-from generation.texts.asking import is_waiting
 from stylestudio.comfy.graphs import graph
 from stylestudio.comfy.graphs.workflow import Workflow, load
-from training.datasets.captions.captioners import asking
+from training.datasets.captions.captioners import answers
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.models import DatasetImage
 
@@ -80,7 +80,7 @@ class FromWorkflow:
 
     def propose(self, images: Sequence[DatasetImage], question: str, check: Callable[[], None]) -> Iterator[Proposal]:
         """Run each picture as one prompt."""
-        return asking.ask(_Asked(self._load(), question), images, check)
+        return answers.captions(_Asked(self._load(), question), images, check)
 
     def _load(self) -> Workflow:
         workflow = load(self.path)

@@ -1,17 +1,15 @@
-"""Asking engines about the pictures of a dataset, one after the other."""
+"""Captions from engines: the picture as they get it, and what they say without the trigger words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
+from typing import Protocol
 
-from generation.texts import asking
-from generation.texts.asking import Question
-from stylestudio.comfy.errors import ComfyError, ExecutionFailed
+from generation.asking import questions
 from stylestudio.images import decoding as pictures
 from stylestudio.images import grounds
-from stylestudio.processes import worker_jobs
 from stylestudio.text import grammar
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.captions.writing import clean
@@ -19,24 +17,24 @@ from training.datasets.crops import backgrounds
 from training.datasets.models import MOST_CAPTION, DatasetImage
 
 SIDE = 1024  # pixels of the longer side; captioners need less
-MOST_FAILURES = 3  # consecutive pictures, after which the rest would fail as well
 
 
-def ask(question: Question, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
+class Asked(questions.Question, Protocol):
+    """What an engine is asked about a picture, and how its answer is read."""
+
+    def text(self, texts: Mapping[str, tuple[str, ...]]) -> str:
+        """The caption among the texts that nodes output."""
+
+
+def captions(asked: Asked, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
     """Yield what engines say of each picture, without the trigger words of its dataset, as `base.Captioner.propose`."""
-    failures = 0
-    for image in images:
-        try:
-            answer, failures = asking.answer(question, check, _small(image)), 0
-            text = without_trigger(clean(answer.text), image.dataset.trigger_words)
-            proposal = Proposal(text[:MOST_CAPTION], engine=answer.engine)
-        except (ExecutionFailed, OSError, ValueError) as error:
-            proposal, failures = Proposal(trouble=str(error)), failures + 1
-            if failures == MOST_FAILURES:
-                raise worker_jobs.Failed("engine", str(error)) from error
-        except ComfyError as error:
-            raise worker_jobs.Failed("engine", str(error)) from error
-        yield proposal
+
+    def caption(image: DatasetImage) -> Proposal:
+        answer = questions.ask(asked, check, _small(image))
+        text = without_trigger(clean(asked.text(answer.texts)), image.dataset.trigger_words)
+        return Proposal(text[:MOST_CAPTION], engine=answer.engine)
+
+    return questions.in_turn(images, caption, lambda trouble: Proposal(trouble=trouble))
 
 
 def without_trigger(text: str, trigger_words: str) -> str:
