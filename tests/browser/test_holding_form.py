@@ -62,3 +62,26 @@ def test_edges_are_seen_before_anything_is_queued_and_hold_the_form(
     # Let go, the form orders as before.
     page.locator("#control-remove").click()
     expect(page.locator("#control-source .file")).to_be_visible()
+
+
+def test_depth_is_read_by_an_engine_and_seen_without_a_reload(enter: Enter, studio: Studio, tmp_path: Path) -> None:
+    page = enter(studio)
+    before = page.locator("#jobs article").count()  # of other stories
+    page.get_by_role("button", name="Hold the form").click()
+    page.locator("label:has(#control-depth)").click()
+    page.set_input_files("#control-file", house(tmp_path / "house.png"))
+    expect(page.locator("#control-seen img")).to_have_attribute("src", re.compile("control_read=False"))
+    page.get_by_role("button", name="Read the depth from this picture").click()
+    seen = page.locator("#control-seen img")
+    expect(seen).to_have_attribute("src", re.compile("control_read=True"), timeout=60_000)
+    assert seen.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 1024
+    assert page.locator("#jobs article").count() == before, "a reading is no job of the live column"
+    page.reload()
+    expect(page.locator("#control-seen img")).to_have_attribute("src", re.compile("control_read=True"))
+    page.get_by_role("button", name="Take the picture as it is").click()
+    expect(page.locator("#control-seen img")).to_have_attribute("src", re.compile("control_read=False"))
+    # What was read is kept: another press shows it at once.
+    page.get_by_role("button", name="Read the depth from this picture").click()
+    expect(page.locator("#control-seen img")).to_have_attribute("src", re.compile("control_read=True"))
+    page.locator("#control-remove").click()
+    page.locator("label:has(#control-off)").click()

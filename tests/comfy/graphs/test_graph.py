@@ -241,6 +241,20 @@ def test_files_that_are_missing_are_named_once_and_only_where_the_lists_are_know
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        ("UpscaleModelLoader", "upscale_models"),
+        ("LoadDA3Model", "geometry_estimation"),
+        ("LatentUpscaleModelLoader", ""),
+    ],
+)
+def test_an_input_whose_name_says_nothing_takes_its_file_from_the_folder_of_its_class(kind: str, missing: str) -> None:
+    graph = {"1": {"class_type": kind, "inputs": {"model_name": "a.safetensors"}}}
+    found = missing_files(graph, {"upscale_models": [], "geometry_estimation": []})
+    assert found == (((missing, "a.safetensors"),) if missing else ())
+
+
 def test_the_output_node_is_the_one_nobody_reads_from(txt2img: Graph) -> None:
     assert output_nodes(txt2img) == ("8",)
 

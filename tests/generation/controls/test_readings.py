@@ -21,6 +21,7 @@ from generation.ordering.control_form import readings
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.recipes import reading, registry
 from generation.recipes.reading import BadRecipe
+from generation.selecting import sidecars
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.nodes.readings import depth, drawn, pose
 from tests.generation.browsing import HTMX, address, signed_in
@@ -167,6 +168,31 @@ def test_a_reading_waits_for_an_engine_that_is_away_and_is_made_once(engine: Eng
     runner.work()
     job.refresh_from_db()
     assert job.status == Status.COMPLETED and EnginePrompt.objects.filter(task=job).count() == 1
+
+
+def test_the_pages_of_a_reading_and_of_its_picture_are_like_those_of_others(
+    engine: Engine, her: Client, ada: User, bob: User
+) -> None:
+    composed(her, form(ada, DEPTH), read_control="1")
+    job = GenerationTask.everything.get()
+    assert "Depth read from a picture" in page(her.get(job.get_absolute_url()))
+    runner.work()
+    picture = GeneratedImage.with_previews.get()
+    for address_ in (job.get_absolute_url(), picture.get_absolute_url(), "/queue"):
+        assert her.get(address_, follow=True).status_code == 200, address_
+    assert "Depth read from a picture" in page(her.get(picture.get_absolute_url()))
+    assert picture.get_absolute_url() in page(her.get(address("gallery"), {"previews": "1"}))
+    assert her.get(address("studio"), {"task": job.pk}).status_code == 200
+    assert her.post(address("variations", picture.pk)).status_code != 500
+    assert signed_in(bob).get(picture.get_absolute_url()).status_code == 404
+    assert sidecars.settings(picture, [])["made_of"]["reading"] == DEPTH
+    GeneratedImage.everything.discard([picture.pk])
+    assert job.reference and readings.of(job.reference, DEPTH, ada).picture == picture, (
+        "what is in the trash is still there"
+    )
+    GeneratedImage.everything.filter(pk=picture.pk).update(emptied_at=picture.created_at)
+    assert readings.of(job.reference, DEPTH, ada).picture is None, "what was deleted for good is read again"
+    assert readings.order(job.reference, DEPTH, ada) != job
 
 
 def test_the_preview_engines_depth_is_nearer_in_front_and_its_pose_stands_where_somebody_stands() -> None:

@@ -26,10 +26,12 @@ RECIPES = list(registry.shipped().values())
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 CAPTIONERS = list(registry.captioners().values())
 WRITERS = [*CAPTIONERS, *registry.translators().values()]  # of texts
+READERS = list(registry.readers().values())
 LOADERS = (
     ("CheckpointLoaderSimple", "ckpt_name"), ("UNETLoader", "unet_name"), ("CLIPLoader", "clip_name"),
     ("VAELoader", "vae_name"), ("LoraLoader", "lora_name"), ("LoraLoaderModelOnly", "lora_name"),
     ("LoadImage", "image"), ("LoadImageMask", "image"), ("ControlNetLoader", "control_net_name"),
+    ("LoadDA3Model", "model_name"),
 )  # fmt: skip
 GIVEN = {
     "positive": "a fox", "width": 64, "height": 64, "seed": 1, "filename_prefix": "a", "reference": "a.png",
@@ -44,7 +46,7 @@ def built(recipe: Recipe, mode: str, *, form: Any = None, **values: Any) -> dict
     return dict(json.loads(json.dumps(graph)))
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES, *WRITERS], ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [*RECIPES, *WRITERS, *READERS], ids=lambda recipe: recipe.name)
 def test_a_shipped_recipe_is_named_like_its_folder_and_speaks_both_languages(recipe: Recipe) -> None:
     assert (registry.FOLDER / recipe.name / "recipe.json").is_file()
     assert all(words.en and words.zh_hans for words in (recipe.title, recipe.summary))
@@ -80,8 +82,8 @@ def test_the_newest_comfyui_accepts_graphs_whose_form_is_held(recipe: Recipe) ->
             assert not complaints(wiring.adapt(graph, infos, strict=True), infos), (mode, kind)
 
 
-@pytest.mark.parametrize("recipe", WRITERS, ids=lambda recipe: recipe.name)
-def test_the_newest_comfyui_accepts_the_graphs_of_captioners_and_translators(recipe: Recipe) -> None:
+@pytest.mark.parametrize("recipe", [*WRITERS, *READERS], ids=lambda recipe: recipe.name)
+def test_the_newest_comfyui_accepts_the_graphs_of_what_writes_texts_or_reads_control_pictures(recipe: Recipe) -> None:
     infos = json.loads(RECORDED.read_text("utf-8"))["classes"]
     files = registry.files_of(recipe)
     for name, place in LOADERS:
