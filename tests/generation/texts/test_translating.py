@@ -14,6 +14,10 @@ from django.urls import reverse
 
 from generation.asking import questions
 from generation.engines.models import Engine
+from generation.lists import drafts, feeding
+from generation.lists.reading import columns
+from generation.lists.reading.tables import read_text
+from generation.pictures.models import GenerationTask
 from generation.recipes import registry
 from generation.texts import translating
 from generation.texts.models import Translation
@@ -154,3 +158,34 @@ def test_nobody_else_sees_words_that_are_not_ordered_yet(her: Client, ada: User,
     assert her.post(job.cancel_url).status_code == 302
     job.refresh_from_db()
     assert job.status == Status.CANCELLED and worked(job).english == []
+
+
+@pytest.mark.django_db
+def test_rows_of_a_draft_are_translated_with_one_press_and_mended_in_the_table(
+    engine: Engine, her: Client, ada: User
+) -> None:
+    found = drafts.begin(ada, read_text("name\tprompt\na\t猫\nb\t雪\nc\ta fox\nd\t猫"), name="Icons")
+    html = page(her.get(found.get_absolute_url()))
+    assert "The models of 3 rows cannot read their prompts" in html and "Translate into English" in html
+    her.post(reverse("generation:list-translate", args=[found.pk]))
+    job = worked(Translation.objects.get())
+    assert (job.status, job.texts, job.english) == (Status.COMPLETED, ["猫", "雪"], ["cat", "snow"])
+    html = page(her.get(found.get_absolute_url()))
+    assert "cannot read" not in html and ">cat</textarea>" in html.replace("\n            ", "")
+    found.refresh_from_db()
+    said = [each.order.english for each in drafts.plan(found).rows if each.order]
+    assert (said, found.columns) == (["cat", "snow", "", "cat"], ["name", "prompt", "english"])
+    row = found.rows.get(number=2)
+    assert drafts.change(row, {"prompt": "蓝猫", "english": "cat"})
+    [bad] = drafts.plan(found).bad
+    assert "of another prompt" in bad.problems["english"]
+    assert drafts.change(row, {"prompt": "蓝猫", "english": "blue cat"}) and not drafts.plan(found).bad
+    run = drafts.order(found)
+    feeding.life.work()
+    tasks = GenerationTask.objects.order_by("pk").values_list("prompt", "final_prompt")
+    assert run.total == 4 and ("蓝猫", "blue cat") in tasks and ("a fox", "a fox") in tasks
+
+
+def test_a_column_of_english_is_known_by_its_names() -> None:
+    assert columns.of_header(["提示词", "英文提示词", "负面提示词"]) == ["prompt", "english", "negative"]
+    assert columns.of_header(["Prompt", "English prompt"]) == ["prompt", "english"]
