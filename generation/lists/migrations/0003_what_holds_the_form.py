@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("lists", "0001_initial"),
+        ("lists", "0002_deleted_lists_and_their_pictures"),
         ("pictures", "0011_generationtask_recipe"),
     ]
 
