@@ -32,7 +32,7 @@ AT_ONCE = 2  # per worker: they wait for engines
 
 Run = worker_jobs.Run[Translation]
 _REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_TITLE = re.compile(r"(?:english(?: prompt)?|translation|prompt)\s*[:：]\s*", re.IGNORECASE)
+_TITLE = re.compile(r"\A(?:english(?: prompt)?|translation|prompt)\s*[:：]\s*", re.IGNORECASE)
 _MARKS = str.maketrans({"，": ", ", "、": ", ", "；": "; ", "。": ". ", "（": "(", "）": ")", "：": ":"})
 _QUOTES = ('""', "''", "“”", "``", "「」")
 _EMBEDDING = re.compile(r"\bembedding:")
@@ -57,7 +57,7 @@ def newest(user: User, place: str) -> Translation | None:
 
 def trouble() -> str:
     """Why no engine can translate now, in words: what each of them lacks for the usual recipe; "" if one can."""
-    if any(question.is_able(engine) for question in _questions() for engine in roster.serving()):
+    if any(map(_is_able, _questions())):
         return ""
     return recipe_lacks.trouble(next(iter(registry.translators().values())))
 
@@ -86,12 +86,12 @@ def read(said: str) -> str:
     """The English in the answer of a model: one line, without its reasoning, a title or quotes around it; "" if there
     is none.
     """
-    line = " ".join(_REASONING.sub(" ", said).replace("\0", " ").split())
-    line = re.sub(r"</? ?text>", " ", line).translate(_MARKS)
-    line = _TITLE.sub("", " ".join(line.split()), count=1) if _TITLE.match(line.strip()) else " ".join(line.split())
+    text = re.sub(r"</?text>", " ", _REASONING.sub(" ", said)).replace("\0", " ").translate(_MARKS)
+    line = _TITLE.sub("", " ".join(text.split()))
     if len(line) > 1 and line[0] + line[-1] in _QUOTES:
-        line = line[1:-1].strip()
-    return re.sub(r"\bembedding :", "embedding:", re.sub(r" +(?=[,.;])", "", line)).strip(" ,.")[:MOST_ANSWER]
+        line = line[1:-1]
+    line = re.sub(r"\bembedding :", "embedding:", re.sub(r" +(?=[,.;])", "", line))
+    return line.strip(" ,.")[:MOST_ANSWER]
 
 
 def _questions(text: str = "") -> list[ByRecipe]:
@@ -99,16 +99,15 @@ def _questions(text: str = "") -> list[ByRecipe]:
     return [ByRecipe(recipe, {"positive": shielded(text)}) for recipe in registry.translators().values()]
 
 
-def _is_waiting(_job: Translation) -> bool:
-    """Whether none can be made now, because the engines that could are away."""
-    serving = roster.serving()
-    if any(question.is_able(engine) for question in _questions() for engine in serving):
-        return False
-    return any(questions.is_waiting(question) for question in _questions())
+def _is_able(question: ByRecipe) -> bool:
+    """Whether an engine that serves can answer it."""
+    return any(question.is_able(engine) for engine in roster.serving())
 
 
 def _ready() -> Iterable[Translation]:
-    return (job for job in life.waiting() if not _is_waiting(job))
+    """The waiting ones, unless only engines that are away could make them."""
+    is_waiting = not any(map(_is_able, _questions())) and any(map(asking.is_waiting, _questions()))
+    return [] if is_waiting else life.waiting()
 
 
 def _attempt(job: Translation) -> None:
@@ -134,10 +133,8 @@ def _attempt(job: Translation) -> None:
 
 def _able(text: str) -> ByRecipe:
     """How to ask for the English of a text: by the first recipe that an engine can run now."""
-    asked, serving = _questions(text), roster.serving()
-    able = (question for question in asked if any(question.is_able(engine) for engine in serving))
-    waiting = (question for question in asked if questions.is_waiting(question))
-    found = next(able, None) or next(waiting, None)
+    asked = _questions(text)
+    found = next(filter(_is_able, asked), None) or next(filter(questions.is_waiting, asked), None)
     if found is None:
         raise worker_jobs.Failed("engine", trouble())
     return found

@@ -186,6 +186,7 @@ def test_rows_of_a_draft_are_translated_with_one_press_and_mended_in_the_table(
     assert run.total == 4 and ("蓝猫", "blue cat") in tasks and ("a fox", "a fox") in tasks
 
 
+@pytest.mark.django_db
 def test_a_column_of_english_is_known_by_its_names() -> None:
     assert columns.of_header(["提示词", "英文提示词", "负面提示词"]) == ["prompt", "english", "negative"]
     assert columns.of_header(["Prompt", "English prompt"]) == ["prompt", "english"]
