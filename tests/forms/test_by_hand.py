@@ -27,7 +27,7 @@ BY_HAND = {
     "_dropped.html": (2, "a script puts the dropped file there; the server looks at what it is"),
     "_dropped_dialog.html": (1, "a script takes the file from it; the server looks at what it is"),
     "_effect.html": (1, PAGE),
-    "_grounds.html": (4, PAGE),
+    "_grounds.html": (5, PAGE),
     "_health_picture.html": (1, ROW),
     "_live.html": (2, SEARCH),
     "_looks.html": (2, "sorts the wall and sizes its tiles; anything else is as if nothing was chosen"),
