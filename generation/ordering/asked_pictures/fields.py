@@ -32,7 +32,7 @@ def fields_of(recipe: Recipe) -> dict[str, forms.Field]:
     for name, each in recipe.pictures.items():
         address = reverse("generation:asked-picture", args=[recipe.name, name])
         file = {"class": "sr", "accept": PICTURES, **sent_at_once(address, name + FILE, place_of(name))}
-        told = {"label": str(each.label), "help_text": str(each.help), "required": False}
+        told: dict[str, Any] = {"label": str(each.label), "help_text": str(each.help), "required": False}
         found[name + FILE] = forms.FileField(widget=forms.FileInput(file), **told)
         found[name + TICKET] = forms.CharField(required=False, widget=forms.HiddenInput)
     return found
