@@ -14,7 +14,8 @@ from generation.pictures import snapshots
 from generation.pictures.models import GenerationTask, Reference
 from generation.recipes.recipe import CONTROL as CONTROL
 from generation.recipes.recipe import FITTED as FITTED
-from generation.recipes.recipe import ROLES, SOURCE
+from generation.recipes.recipe import ROLES
+from generation.recipes.recipe import SOURCE as SOURCE
 from stylestudio.jobs.kinds import Status
 from stylestudio.people.visibility import PartQuerySet
 

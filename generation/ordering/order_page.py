@@ -126,8 +126,9 @@ def around(form: OrderForm) -> dict[str, Any]:
     values = {name: form[name].value() for name in form.fields}
     prompt = str(values["prompt"] or "")
     reference = references.of_ticket(values.get("reference_id"), form.user)
-    if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
-        reference = form.cleaned_data["picture"]
+    if form.is_bound:
+        form.is_valid()  # also of a form that comes back the picture is stored, and is not chosen again
+        reference = form.cleaned_data.get("picture") or reference
     mix = form.mix
     styles = _choices(form.user, form.made_by, {ingredient.version.style_id for ingredient in mix})
     holds = str(values.get("control") or OFF) != OFF and form.made_by.control is not None

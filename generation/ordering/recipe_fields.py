@@ -30,10 +30,7 @@ class RecipePicker(Choices):
     """The recipes to choose from, each with what it is good for, or with what engines lack for it."""
 
     recipes: Mapping[str, Recipe] = {}  # that can be chosen now
-    makes: tuple[str, ...] = (
-        "text",
-        "image",
-    )  # what pictures may start from here, one of which a recipe has to be able to do
+    makes: Sequence[str] = ("text", "image")  # what pictures may start from here: a recipe has to know one of these
 
     def create_option(self, name: str, value: Any, label: int | str, selected: bool, *rest: Any, **more: Any) -> Any:
         """With what the recipe is good for; what cannot be made is greyed, unless it is chosen already."""

@@ -1,4 +1,4 @@
 """What engines write: texts about pictures, for whoever asks, and translations of prompts, as jobs of a worker.
 
-Begin with `asking`, which asks engines patiently, and `translating`, the life of a translation.
+Begin with `translating`, the life of a translation.
 """

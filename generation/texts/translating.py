@@ -106,7 +106,7 @@ def _is_able(question: ByRecipe) -> bool:
 
 def _ready() -> Iterable[Translation]:
     """The waiting ones, unless only engines that are away could make them."""
-    is_waiting = not any(map(_is_able, _questions())) and any(map(asking.is_waiting, _questions()))
+    is_waiting = not any(map(_is_able, _questions())) and any(map(questions.is_waiting, _questions()))
     return [] if is_waiting else life.waiting()
 
 

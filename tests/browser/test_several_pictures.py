@@ -102,7 +102,7 @@ def test_a_member_gives_two_pictures_and_paints_a_mask(
     # The mask is painted where all masks are.
     page.goto(studio.url)
     page.locator("article.job").filter(has_text="a lighthouse").first.locator("figure.tile a").first.click()
-    page.keyboard.press("e")
+    page.get_by_role("link", name="Edit", exact=True).click()
     says = editor(page)
     choose(page, "Mending")
     canvas = page.locator("canvas[data-mask]").bounding_box()

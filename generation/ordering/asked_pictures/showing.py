@@ -46,7 +46,7 @@ class Place:
 
 
 def shown(form: forms.Form, recipe: Recipe, given: Mapping[str, Reference], user: User) -> dict[str, Any]:
-    """The template context of `asked_pictures/_pictures.html`. `given` counts more than the tickets of the form."""
+    """The places of them for the page. `given` counts more than what tickets name."""
     places = []
     for name in recipe.pictures:
         picture = given.get(name) or of_ticket(form[name + TICKET].value(), user)

@@ -42,8 +42,8 @@ def sampled(**loaders: str) -> Graph:
     """A sampler that begins with what `start` loads, and whose words see the others."""
     nodes = {name: node(kind, name.title(), image=f"{name}.png") for name, kind in loaders.items()}
     nodes["e"] = node("VAEEncode", pixels=["start", 0])
-    others: dict[str, Any] = {name: [name, 0] for name in loaders if name != "start"}
-    nodes["w"] = node("EncodePlus", prompt="x", **others)
+    seen: dict[str, Any] = {name: [name, 0] for name in loaders if name != "start"}
+    nodes["w"] = node("EncodePlus", prompt="x", **seen)
     nodes["k"] = node("KSampler", positive=["w", 0], latent_image=["e", 0], seed=1)
     nodes["d"] = node("VAEDecode", samples=["k", 0])
     return nodes | {"s": node("SaveImage", images=["d", 0])}
@@ -72,7 +72,7 @@ def test_the_picture_that_is_sampled_is_the_one_to_start_from(
 
 def test_each_further_picture_is_a_field_of_its_own(infos: dict[str, Any]) -> None:
     made = recipe(flow(blended(), infos))
-    assert (set(made.graphs), made.slots.reference, made.slots.mask) == ({"image"}, "1", "")
+    assert ({*made.graphs}, made.slots.reference, made.slots.mask) == ({"image"}, "1", "")
     assert {name: str(each.label) for name, each in made.pictures.items()} == {"own_image": "Texture"}
     assert "own_image" not in made.fields and "own_image" not in made.defaults
     built = made.build("image", {"reference": "r.png", "own_image": "t.png", "filename_prefix": "p"}, {}, [])

@@ -91,6 +91,9 @@ def test_a_missing_picture_is_asked_for_at_its_field_and_nothing_else_is_lost(
     sent = form_of(ada, **{f"{TEXTURE}-id": "", f"{TEXTURE}-file": upload(png(64, 64)), "seed": "x"})
     assert her.post(GENERATE, sent, headers=HTMX).status_code == 422
     assert f'name="{TEXTURE}-id" value="' in page(her.get("/")), "a file that came with a wrong form is in the draft"
+    both = {"reference_id": "", "reference": upload(png(64, 64))}
+    html = page(her.post(GENERATE, form_of(ada, **{f"{TEXTURE}-id": ""}, **both), headers=HTMX))
+    assert 'name="reference_id" value="' in html, "the other file came with it, and is stored"
     bad = form_of(ada, **{f"{TEXTURE}-id": "", f"{TEXTURE}-file": upload(b"no picture")})
     assert "Texture: choose" not in (html := page(her.post(GENERATE, bad, headers=HTMX))) and "PNG" in html
     assert not GenerationTask.objects.exists()
