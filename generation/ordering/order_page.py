@@ -133,7 +133,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "form": form,
         "made_by": form.made_by,
         "is_advanced_wrong": any(form[name].errors for name, each in form.made_by.fields.items() if each.advanced),
-        "examples": recipe_fields.examples(form.made_by),
+        "examples": recipe_fields.examples(form.made_by) if reference else None,
         "is_muted": form.made_by.is_muted(values.get("cfg")),
         "main_fields": [form[name] for name, each in form.made_by.fields.items() if _is_main(name, each)],
         "more_fields": [
