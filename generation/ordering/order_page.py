@@ -141,7 +141,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "is_advanced_open": any(
             _is_own(form[name], each) for name, each in form.made_by.fields.items() if each.advanced
         ),
-        "examples": recipe_fields.examples(form.made_by),
+        "examples": recipe_fields.examples(form.made_by) if reference else None,
         "is_muted": form.made_by.is_muted(values.get("cfg")),
         "main_fields": [form[name] for name, each in form.made_by.fields.items() if _is_main(name, each)],
         "more_fields": [

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # numpy comes with it, which few pages ask for
 
 AN_HOUR = 60 * 60  # seconds
 _OF_CONTROL = (
-    "control", "control_read", "control_low", "control_high", "control_ground", "control_fit", "control_x", "control_y",
+    "control", "control_low", "control_high", "control_ground", "control_fit", "control_x", "control_y", "control_read",
 )  # fmt: skip
 _OF_FIT = ("fit", "fit_x", "fit_y")
 
