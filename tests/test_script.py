@@ -1,4 +1,4 @@
-"""The modules of the script: short, all loaded at once, and what they import is there."""
+"""The modules of the script: short, those of a page all loaded at once, and what they import is there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from posixpath import normpath
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "static/js"
 LONGEST, WIDEST, MOST = 200, 120, 16  # lines of a module, columns of a line, modules beside each other
-ENTRY = "studio.js"
+# What each part of a page's head loads, and the template that does.
+ENTRIES = {"studio.js": "shell/_script.html", "editing/editor.js": "generation/editing/_script.html"}
 MODULES = {file.relative_to(FOLDER).as_posix(): file.read_text() for file in FOLDER.rglob("*.js")}
 MODULES = dict(sorted(MODULES.items()))
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"(\.{1,2}/[^"]+)";$', re.MULTILINE)
@@ -33,15 +34,24 @@ def test_modules_are_short_their_lines_too_and_they_are_few() -> None:
     assert max(beside.values()) <= MOST
 
 
-def test_the_page_loads_the_entry_and_asks_for_all_that_it_imports_at_once() -> None:
-    head = (ROOT / "templates/shell/_script.html").read_text()
-    assert re.findall(r'<script src="{% static "js/([^"]+)" %}" type="module">', head) == [ENTRY]
-    assert sorted([*re.findall(r'"modulepreload" href="{% static "js/([^"]+)" %}"', head), ENTRY]) == list(MODULES)
-    reached, new = set[str](), {ENTRY}
+def reached(entry: str) -> set[str]:
+    """An entry, and all that it imports."""
+    found, new = set[str](), {entry}
     while new:
-        reached |= new
-        new = {name for module in new for _names, name in imports(module)} - reached
-    assert sorted(reached) == list(MODULES)
+        found |= new
+        new = {name for module in new for _names, name in imports(module)} - found
+    return found
+
+
+def test_a_page_loads_its_entries_and_asks_for_all_that_they_import_at_once() -> None:
+    loaded: list[str] = []
+    for entry, template in ENTRIES.items():
+        head = (ROOT / "templates" / template).read_text()
+        assert re.findall(r'<script src="{% static "js/([^"]+)" %}" type="module">', head) == [entry]
+        asked = [*re.findall(r'"modulepreload" href="{% static "js/([^"]+)" %}"', head), entry]
+        assert {*asked} == reached(entry) - {*loaded}
+        loaded += asked
+    assert sorted(loaded) == list(MODULES)
 
 
 def test_what_is_imported_is_exported_and_what_is_exported_is_imported() -> None:
@@ -56,7 +66,7 @@ def test_every_import_is_used_and_none_goes_in_a_circle() -> None:
         rest = IMPORT.sub("", text)
         assert [name for name in names if not re.search(rf"\b{name}\b", rest)] == [], module
     needs = {module: {other for _names, other in imports(module)} for module in MODULES}
-    assert list(TopologicalSorter(needs).static_order())[-1] == ENTRY
+    assert {*TopologicalSorter(needs).static_order()} == MODULES.keys()
 
 
 def test_what_another_module_exports_is_imported_where_it_is_called() -> None:

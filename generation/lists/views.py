@@ -40,6 +40,7 @@ def index(request: StudioRequest) -> HttpResponse:
     shown = OrderList.everything.visible_to(request.user).filter(pk__in=[each.pk for each in page])
     lists = shown.select_related("owner").annotate(rows_number=Count("rows", filter=kept))
     context = {"lists": lists.order_by("-created_at", "-pk"), "page": page, "is_trash": is_trash}
+    context["title"] = _("Deleted lists") if is_trash else _("Lists")
     return render(request, "generation/lists/lists.html", context)
 
 

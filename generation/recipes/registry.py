@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,45 +27,44 @@ class RecipeGone(ValueError):
 
 def shipped() -> Mapping[str, Recipe]:
     """The recipes of pictures that come with the studio by name, the default one first, then others of its family."""
-    return _for("picture", FOLDER)
+    return _found(FOLDER)["picture"]
 
 
 def captioners() -> Mapping[str, Recipe]:
     """The recipes of texts about pictures that come with the studio, by name."""
-    return _for("caption", FOLDER)
+    return _found(FOLDER)["caption"]
 
 
 def changers() -> Mapping[str, Recipe]:
     """The recipes that change a picture which is there, by name."""
-    return _for("change", FOLDER)
+    return _found(FOLDER)["change"]
 
 
 def translators() -> Mapping[str, Recipe]:
     """The recipes that write a prompt in English, by name, the usual one first."""
-    return _for("translation", FOLDER)
+    return _found(FOLDER)["translation"]
 
 
 def readers() -> Mapping[str, Recipe]:
     """The recipes that read a control picture from a picture, by its kind."""
-    return {recipe.reads: recipe for recipe in _for("control", FOLDER).values()}
+    return {recipe.reads: recipe for recipe in _found(FOLDER)["control"].values()}
 
 
 def every() -> Mapping[str, Recipe]:
     """All recipes that come with the studio, by name."""
-    return _found(FOLDER)
+    return {name: recipe for some in _found(FOLDER).values() for name, recipe in some.items()}
 
 
 @cache
-def _for(purpose: str, folder: Path) -> Mapping[str, Recipe]:
-    return {name: recipe for name, recipe in _found(folder).items() if recipe.purpose == purpose}
-
-
-@cache
-def _found(folder: Path) -> Mapping[str, Recipe]:
+def _found(folder: Path) -> Mapping[str, Mapping[str, Recipe]]:
+    """By what they are for, and by name."""
     found = {path.parent.name: reading.load(path.parent) for path in sorted(folder.glob("*/recipe.json"))}
     usual = found[DEFAULT].family
     order = sorted(found.values(), key=lambda recipe: (recipe.name != DEFAULT, recipe.family != usual))
-    return {recipe.name: recipe for recipe in order}
+    by_purpose: defaultdict[str, dict[str, Recipe]] = defaultdict(dict)
+    for recipe in order:
+        by_purpose[recipe.purpose][recipe.name] = recipe
+    return by_purpose
 
 
 def current() -> Mapping[str, Recipe]:

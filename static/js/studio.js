@@ -22,7 +22,6 @@ import "./datasets/captions.js";
 import "./fields.js";
 import "./datasets/crops.js";
 import "./keys.js";
-import "./editing/editor.js";
 import "./gallery/stage.js";
 import "./gallery/select.js";
 import "./gallery/marquee.js";

@@ -38,7 +38,6 @@ WORKSHOPS = {
     "styles.importing": "a file is here already, or a name taken, whoever sees that",
     "styles.management": COMMAND,
     "styles.models": "versions of one style are numbered and published whoever sees them",
-    "generation.atlases.atlas_jobs": WORKER,
     "generation.derivations.making": WORKER,
     "generation.changing.laying": WORKER,
     "generation.changing.placing": WORKER,
@@ -71,8 +70,6 @@ WORKSHOPS = {
     "generation.selecting.bulk_jobs": WORKER,
     "generation.selecting.trash_actions": "what is deleted or restored went through `_sorted`, which names the person",
     "generation.takeover.management": COMMAND,
-    "generation.asking.questions": WORKER,
-    "generation.texts.translating": WORKER,
     "generation.takeover.removing": "is given a take-over that its caller may see",
     "generation.takeover.rows": WORKER,
     "generation.takeover.takeover_jobs": WORKER,
@@ -107,7 +104,8 @@ FOR_EVERYBODY = {
     "generation.changing.seamless.finished": "a worker stores what an engine made of it",
     "generation.pictures.models.generation_tasks.first": "takes settings from what a job was made of, shows no picture",
     "generation.atlases.ordering.shelf_on_disk": "sums of everybody's files name none",
-    "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
+    "generation.derivations.chain._derivation": "says what it was made of, and links only to what the person sees",
+    "generation.derivations.chain._edit": "as the one before",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",
     "generation.derivations.wall_filters.pictures": "the wall asks of each picture whether the person sees it",
     "generation.controls.models._in_use": "says of pictures that they are in use, and names no job",
@@ -299,9 +297,10 @@ def test_a_page_that_forgets_it_is_found() -> None:
 
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
-        "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset",
-        "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage",
-        "GenerationTask", "GivenPicture", "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureChange",
-        "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
-        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder", "WordList",
+        "AtlasFrame", "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint",
+        "ContactSheet", "Dataset", "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit",
+        "ExportPreset", "GeneratedImage", "GenerationTask", "GivenPicture", "ListRow", "ListRun", "LoraImport", "Mark",
+        "OrderList", "PictureChange", "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style",
+        "StyleCount", "StyleVersion", "TakeOver", "TrainingJob", "Translation", "TrashCount", "TrashEntry",
+        "TrashOrder", "WordList",
     }  # fmt: skip

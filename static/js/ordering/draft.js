@@ -25,7 +25,8 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (tells({ elt: detail.elt, path: detail.pathInfo?.requestPath })) isUnderWay = false;
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  if (detail.target?.matches?.("[data-given]")) isNew = true; // a picture came or went; what tells of it may have to wait
+  // A picture came or went; what tells of it may have to wait.
+  if (detail.target?.matches?.("[data-given]")) isNew = true;
 });
 addEventListener("pagehide", () => {
   if (!form() || !(isNew || isUnderWay)) return;

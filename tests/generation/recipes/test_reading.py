@@ -212,7 +212,7 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (at("graphs", "edit", "11", "inputs", "image"), "a.png", "graph edit lacks the placeholder mask"),
         (at("recipe", "slots", "mask"), ..., "slots lacks reference or mask"),
         (at("recipe", "slots", "mask"), "99", "no node 99, which the recipe names for mask"),
-        (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "has to have text, image or both"),
+        (at("graphs", "sound"), {"1": {"class_type": "A", "inputs": {}}}, "one or more of text, image and edit"),
     ],
 )
 def test_what_a_recipe_says_wrong_is_refused_by_its_place(

@@ -11,9 +11,7 @@ from django.utils.translation import gettext as _
 
 from generation.asking import questions
 from generation.asking.questions import ByRecipe
-from generation.changing import laying
 from generation.derivations import words
-from generation.derivations.steps.limits import Unfit
 from generation.making import recipe_lacks
 from generation.recipes import registry
 from generation.recipes.recipe import Recipe
@@ -116,6 +114,9 @@ def _made(run: dataset_jobs.Run, pictures: Sequence[int]) -> Iterator[tuple[Data
 
 def _ask(image: DatasetImage, check: Callable[[], None]) -> _Made:
     """Raises as `questions.ask`, BadPicture and OSError."""
+    from generation.changing import laying  # not with the pages, which need no arrays of pixels
+    from generation.derivations.steps.limits import Unfit
+
     asked, used = _asked(), recipe()
     with image.file.open("rb") as file:
         data = file.read()

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import OutOfMemory
 from tests.browser.conftest import Complaints, Enter, Studio
-from tests.browser.generation.test_mix import choose as choose_styles
+from tests.browser.generation.form.test_mix import choose as choose_styles
 from tests.browser.generation.test_stories import ask, look
 from tests.generation.workflows.graphs import as_file, fourteen
 

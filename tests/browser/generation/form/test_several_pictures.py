@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Complaints, Enter, Studio
 from tests.browser.editing.test_editor import differences, editor
-from tests.browser.generation.test_own_recipes import DROP
-from tests.browser.generation.test_recipes import choose
+from tests.browser.generation.form.test_own_recipes import DROP
+from tests.browser.generation.form.test_recipes import choose
 from tests.browser.generation.test_stories import ask, look
 from tests.generation.workflows.graphs import Graph, as_file, blended, inpainted
 
