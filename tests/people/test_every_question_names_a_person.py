@@ -38,7 +38,6 @@ WORKSHOPS = {
     "styles.importing": "a file is here already, or a name taken, whoever sees that",
     "styles.management": COMMAND,
     "styles.models": "versions of one style are numbered and published whoever sees them",
-    "generation.atlases.atlas_jobs": WORKER,
     "generation.derivations.making": WORKER,
     "generation.changing.laying": WORKER,
     "generation.changing.placing": WORKER,
@@ -103,7 +102,8 @@ FOR_EVERYBODY = {
     "generation.changing.seamless.finished": "a worker stores what an engine made of it",
     "generation.pictures.models.generation_tasks.first": "takes settings from what a job was made of, shows no picture",
     "generation.atlases.ordering.shelf_on_disk": "sums of everybody's files name none",
-    "generation.derivations.chain._of": "tells a picture's person what it was made of, and links only to what they see",
+    "generation.derivations.chain._edit": "as _derivation",
+    "generation.derivations.chain._derivation": "tells what a picture was made of, and links only to what people see",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",
     "generation.derivations.wall_filters.pictures": "the wall asks of each picture whether the person sees it",
     "generation.controls.models.given_to": "is given a job that its caller may read",
@@ -135,7 +135,7 @@ FOR_EVERYBODY = {
     "generation.recipes.accelerators.put": "puts a file where its owner asked for it, in a worker",
     "generation.selecting.orders._tell": "pushes to groups, which know who listens",
     "generation.selecting.selection.newest_key": "says which pictures were there at that moment; they go through it",
-    "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",
+    "stylestudio.live.arrivals.of_all_kinds": "says for many whether there is news; what is sent goes through it",
     "styles.queries.shelf_on_disk": "sums of everybody's files name none",
     "training.datasets.collecting.from_gallery.offer": "asked of datasets that the person may see",
     "training.datasets.collecting.from_gallery.uses": "names only datasets that the person may see",
@@ -295,7 +295,8 @@ def test_a_page_that_forgets_it_is_found() -> None:
 
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
-        "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset",
+        "AtlasFrame", "AtlasJob", "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint",
+        "ContactSheet", "Dataset",
         "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage",
         "GenerationTask", "GivenPicture", "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureChange",
         "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
