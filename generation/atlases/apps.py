@@ -16,6 +16,7 @@ class AtlasesConfig(rooms.Room):
     beats = ("generation.atlases.atlas_jobs:life.held.renew",)
     picture_actions = ("generation.atlases.ordering:SHEET",)
     picture_sections = ("generation.atlases.views:section",)
+    made_sections = ("generation.atlases.views:section_later",)
     disk_shelves = ("generation.atlases.ordering:shelf_on_disk",)
 
     def ready(self) -> None:

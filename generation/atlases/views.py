@@ -41,7 +41,16 @@ def atlas(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
-    """The sheets that a picture is on, on its page; nothing if it is on none."""
+    """The sheets that a finished picture is on, with its chain."""
+    return _sheets(request, picture) if picture.task.derived else ""
+
+
+def section_later(request: StudioRequest, picture: GeneratedImage) -> str:
+    """Those of other pictures are asked for once the page is there, as what else was made of them."""
+    return "" if picture.task.derived else _sheets(request, picture)
+
+
+def _sheets(request: StudioRequest, picture: GeneratedImage) -> str:
     frames = AtlasFrame.objects.visible_to(request.user).filter(picture=picture.pk, job__status=Status.COMPLETED)
     newest = list(frames.select_related("job").order_by("-job")[:MOST_SHEETS])
     return render_to_string("generation/atlases/_section.html", {"frames": newest}, request) if newest else ""

@@ -160,7 +160,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
-        "story": _with_styles_of(first, mix),
+        "story": mix if first == found else _with_styles_of(first, mix),
         "is_effect": bool(mix) and mix[0].version.style.kind == Kind.VFX,
         "styles": _styles(request, mix) if is_curator(request.user) else [],
         # An older release may have composed the prompt differently; then show it as it was sent.

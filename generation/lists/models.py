@@ -247,7 +247,7 @@ class ListRun(WorkerJob):
 class ContactSheet(WorkerJob):
     """Draws all pictures of a list as one, with their names, or of a grid with the values of its axes."""
 
-    kind: ClassVar[str] = "contact-sheet"
+    kind: ClassVar[str] = "contactsheet"
     faults: ClassVar[Mapping[str, object]] = FAULTS | {
         "none": _("There is no picture yet."),
         "no_room": _("There is not enough room on the disk for this picture. Make room, then try again."),

@@ -1,18 +1,20 @@
 """What pages and scripts are sent when they connect, for many of them with the same few queries.
 
-After a restart all pages come back within seconds. Most of them have missed nothing, and one query for each kind of job
-says so for all.
+After a restart all pages come back within seconds. Most of them have missed nothing, and one query for all kinds of
+jobs says so for all.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import models
+from django.db.models import Value
 
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
@@ -68,7 +70,7 @@ def welcome(arrivals: Sequence[Arrival]) -> list[Welcome]:
     """What each of them is sent: watched jobs that changed since, ended ones too, and the badge."""
     recent = [arrival.since for arrival in arrivals if arrival.since]
     views = _Views()
-    changes = [_Changes.of(kind, min(recent, default=None), len(recent) < len(arrivals)) for kind in kinds.kinds()]
+    changes = _Changes.of_all_kinds(min(recent, default=None), len(recent) < len(arrivals))
     found = zip(arrivals, badges([(arrival.user, arrival.language) for arrival in arrivals]), strict=True)
     return [Welcome([*_news(arrival, changes, views)], badge) for arrival, badge in found]
 
@@ -145,22 +147,33 @@ class _Changes:
     by_number: dict[int, datetime] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kind: kinds.Kind, since: datetime | None, with_active: bool) -> _Changes:
+    def of_all_kinds(cls, since: datetime | None, with_active: bool) -> list[_Changes]:
         """Those since a moment, and if asked for the active ones, which count as changed just now."""
-        changes = cls(kind)
+        every = {kind.name: cls(kind) for kind in kinds.kinds()}
         if since:
-            changes._add(kind.model.everything.changed_since(since))
+            cls._add(every, lambda kind: kind.model.everything.changed_since(since))
         if with_active:
-            changes._add(kind.model.everything.active())
-        return changes
+            cls._add(every, lambda kind: kind.model.everything.active())
+        return list(every.values())
 
-    def _add(self, rows: Any) -> None:
-        found = list(rows.values_list("pk", "owner", "updated_at")[:MOST_NEWS])
-        self.is_complete = self.is_complete and len(found) < MOST_NEWS
-        for number, owner, moment in found:
-            self.by_number[number] = moment
-            self.by_owner[owner] = max(moment, self.by_owner.get(owner, ALWAYS))
-            self.last = max(moment, self.last or ALWAYS)
+    @staticmethod
+    def _add(every: Mapping[str, _Changes], rows: Callable[[kinds.Kind], Any]) -> None:
+        """Note the jobs that `rows` gives for each kind, with one query for all kinds."""
+        parts = [
+            rows(each.kind)
+            .order_by()
+            .annotate(of=Value(name, models.CharField()))
+            .values_list("of", "pk", "owner", "updated_at")
+            for name, each in every.items()
+        ]
+        found = list(parts[0].union(*parts[1:], all=True)[:MOST_NEWS])
+        for each in every.values():
+            each.is_complete = each.is_complete and len(found) < MOST_NEWS
+        for name, number, owner, moment in found:
+            each = every[name]
+            each.by_number[number] = moment
+            each.by_owner[owner] = max(moment, each.by_owner.get(owner, ALWAYS))
+            each.last = max(moment, each.last or ALWAYS)
 
     def concern(self, arrival: Arrival) -> bool:
         """Whether there may be something for this one."""
