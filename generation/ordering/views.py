@@ -24,7 +24,6 @@ from generation.making import fetching, runner, tasks
 from generation.masks.facts import of_snapshot
 from generation.ordering import (
     drafts,
-    english,
     forms,
     honouring,
     order_page,
@@ -34,6 +33,7 @@ from generation.ordering import (
     references,
 )
 from generation.ordering.control_form import fields as control_fields
+from generation.ordering.english_form import fields as english_fields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
@@ -125,7 +125,7 @@ def _composed(request: StudioRequest, data: QueryDict, before: str, *, is_swappe
     filled = is_swapped or any(name in request.POST for name in ("use_preset", "drop_preset", "own_shape"))
     context = {**order_page.around(quiet), "oob": True, "filled": filled}
     context["is_other_family"] = before != quiet.made_by.family
-    context["english_moves"] = english.moves(request.POST, quiet)
+    context["english_moves"] = english_fields.moves(request.POST, quiet)
     return render(request, "generation/ordering/_composed.html", context)
 
 
