@@ -15,7 +15,8 @@ from generation.editing import preparing
 from generation.editing.forms import STRENGTH, EditForm, values_of
 from generation.masks.facts import Size
 from generation.masks.models import Edit, parts_of
-from generation.ordering import english, forms, honouring, order_page, orders, recipe_fields
+from generation.ordering import forms, honouring, order_page, orders, recipe_fields
+from generation.ordering.english_form import fields as english_fields
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.recipes import registry
 from stylestudio.images.decoding import BadPicture
@@ -69,7 +70,7 @@ def compose(request: StudioRequest, pk: int) -> HttpResponse:
         return _page(request, form)
     around = {**order_page.around(form), "oob": True, "filled": is_swapped}
     around["is_other_family"] = before != form.made_by.family
-    around["english_moves"] = english.moves(request.POST, form)
+    around["english_moves"] = english_fields.moves(request.POST, form)
     return render(request, "generation/editing/_composed.html", around)
 
 

@@ -17,7 +17,8 @@ from generation.lists import dynamic, holding
 from generation.lists.models import ListRow, OrderList, WordList
 from generation.lists.reading import columns
 from generation.ordering import orders
-from generation.ordering.english import is_other, is_unread
+from generation.ordering.english_form.fields import is_other
+from generation.ordering.english_form.unread import is_unread
 from generation.ordering.forms import offered
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import MOST_PICTURES, MOST_SEED

@@ -18,12 +18,13 @@ from django.utils.translation import gettext_lazy
 from generation.controls.models import NOTHING, Given
 from generation.controls.words import no_control
 from generation.engines import roster
-from generation.ordering import english, orders, recipe_fields
+from generation.ordering import orders, recipe_fields
 from generation.ordering.asked_pictures import fields as asked_fields
 from generation.ordering.control_form import fields as control_fields
 from generation.ordering.control_form import preparing
 from generation.ordering.control_form.fields import OFF, ControlFields
-from generation.ordering.english import EnglishFields
+from generation.ordering.english_form import fields as english_fields
+from generation.ordering.english_form.fields import EnglishFields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, of_ticket, sent_at_once, ticket
 from generation.ordering.style_wishes import transparency
@@ -454,7 +455,7 @@ def press(data: QueryDict, user: User) -> None:
         data["reference_id"] = ""
     control_fields.press(data)
     asked_fields.press(data)
-    english.press(data, user)
+    english_fields.press(data, user)
     if "dice" in data:
         data["seed"] = str(random_seed())
     _press_size(data, user)

@@ -16,10 +16,12 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.ordering import availability, english, forms, recipe_fields, references
+from generation.ordering import availability, forms, recipe_fields, references
 from generation.ordering.asked_pictures import showing as asked_pictures
 from generation.ordering.control_form import showing
 from generation.ordering.control_form.fields import OFF
+from generation.ordering.english_form import fields as english_fields
+from generation.ordering.english_form.unread import unread
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import COLUMNS, Ingredient, Order, misfit_words, misfits
 from generation.ordering.style_wishes import base_checkpoints, transparency
@@ -133,8 +135,8 @@ def around(form: OrderForm) -> dict[str, Any]:
     styles = _choices(form.user, form.made_by, {ingredient.version.style_id for ingredient in mix})
     holds = str(values.get("control") or OFF) != OFF and form.made_by.control is not None
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
-    in_english = english.beside(form)
-    read = english.read_by(in_english, prompt)
+    in_english = english_fields.beside(form)
+    read = english_fields.read_by(in_english, prompt)
     return {
         "form": form,
         "made_by": form.made_by,
@@ -151,7 +153,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
         "other_styles": _other_styles(form.made_by, first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
-        "unread": english.unread(prompt, form.made_by),
+        "unread": unread(prompt, form.made_by),
         "english": in_english,
         "cut_out_words": transparency.words(mix, str(values["cut_out_by"]), is_on=bool(values["cut_out"])),
         "chips": list(_chips(mix, frame.around(read))),

@@ -24,7 +24,6 @@ from generation.making import fetching, runner, tasks
 from generation.masks.facts import of_snapshot
 from generation.ordering import (
     drafts,
-    english,
     forms,
     honouring,
     order_page,
@@ -35,6 +34,7 @@ from generation.ordering import (
 )
 from generation.ordering.control_form import fields as control_fields
 from generation.ordering.control_form import readings
+from generation.ordering.english_form import fields as english_fields
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.style_wishes import transparency
 from generation.ordering.variations import on_studio
@@ -133,7 +133,7 @@ def _composed(
     context = {**order_page.around(quiet), "oob": True, "filled": filled}
     context["is_switched"] = is_switched
     context["is_other_family"] = before != quiet.made_by.family
-    context["english_moves"] = english.moves(request.POST, quiet)
+    context["english_moves"] = english_fields.moves(request.POST, quiet)
     return render(request, "generation/ordering/_composed.html", context)
 
 

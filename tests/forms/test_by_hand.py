@@ -24,7 +24,6 @@ BY_HAND = {
     "_choose.html": (1, SEARCH),
     "_cover_input.html": (1, WIDGET),
     "_delete.html": (1, PAGE + "; whether pictures go with what is deleted"),
-    "_delete.html": (1, CHOICE),
     "_desk.html": (2, PAGE + "; the size of a brush, and how far a mask grows"),
     "_dropped.html": (2, "a script puts the dropped file there; the server looks at what it is"),
     "_dropped_dialog.html": (1, "a script takes the file from it; the server looks at what it is"),

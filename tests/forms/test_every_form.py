@@ -34,7 +34,7 @@ from generation.lists.forms import (
 from generation.lists.models import OrderList
 from generation.ordering.asked_pictures.fields import AskedForm
 from generation.ordering.control_form.fields import ControlFields
-from generation.ordering.english import EnglishFields
+from generation.ordering.english_form.fields import EnglishFields
 from generation.ordering.forms import OrderForm
 from generation.recipes import reading
 from generation.recipes.own import building

@@ -104,8 +104,6 @@ FOR_EVERYBODY = {
     "generation.changing.seamless.finished": "a worker stores what an engine made of it",
     "generation.pictures.models.generation_tasks.first": "takes settings from what a job was made of, shows no picture",
     "generation.atlases.ordering.shelf_on_disk": "sums of everybody's files name none",
-    "generation.derivations.chain._derivation": "says what it was made of, and links only to what the person sees",
-    "generation.derivations.chain._edit": "as the one before",
     "generation.derivations.chain._edit": "as _derivation",
     "generation.derivations.chain._derivation": "tells what a picture was made of, and links only to what people see",
     "generation.derivations.forms.clean_name": "a name is taken, whoever took it",

@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines.models import Engine
-from generation.ordering import english, recipe_fields
+from generation.ordering import recipe_fields
+from generation.ordering.english_form.unread import unread
 from generation.ordering.forms import OrderForm
 from generation.pictures.models import GenerationTask
 from generation.recipes import registry
@@ -153,7 +154,7 @@ def test_without_the_files_on_any_engine_the_recipes_are_only_named(her: Client,
     ],
 )  # fmt: skip
 def test_only_scripts_that_the_model_was_not_taught_are_told(prompt: str, recipe: str, example: str) -> None:
-    found = english.unread(prompt, registry.named(recipe))
+    found = unread(prompt, registry.named(recipe))
     assert (found.example if found else "") == example
 
 
