@@ -12,10 +12,7 @@ from django.utils.translation import gettext_lazy
 from generation.controls.facts import USUAL, ControlFacts, Fit, control_of, fit_of
 from generation.pictures import snapshots
 from generation.pictures.models import GenerationTask, Reference
-from generation.recipes.recipe import CONTROL as CONTROL
-from generation.recipes.recipe import FITTED as FITTED
-from generation.recipes.recipe import ROLES
-from generation.recipes.recipe import SOURCE as SOURCE
+from generation.recipes.recipe import ROLES, SOURCE
 from stylestudio.jobs.kinds import Status
 from stylestudio.people.visibility import PartQuerySet
 

@@ -51,6 +51,7 @@ def has_thumbnails(page: Page) -> bool:
     return tiles.count() > 0 and not page.locator(".job.is-done .tile img:not([src*='/thumbnails/'])").count()
 
 
+@pytest.mark.heavy
 def test_the_second_view_of_a_wall_fetches_nothing(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)
     page.get_by_role("textbox", name="Prompt", exact=True).fill("a lighthouse that is looked at twice")

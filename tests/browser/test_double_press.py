@@ -29,6 +29,7 @@ def fill(page: Page, prompt: str) -> None:
     page.get_by_role("group", name="Pictures").get_by_text("1", exact=True).click()
 
 
+@pytest.mark.heavy
 @pytest.mark.heavy  # tests/jobs/test_presses.py sends the two requests by default
 def test_a_double_click_on_generate_makes_one_job(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)

@@ -55,6 +55,7 @@ def test_captions_in_an_old_encoding_are_shown_with_samples_changed_and_brought_
     expect(page.get_by_label("Encoding of captions")).to_have_count(0)
 
 
+@pytest.mark.heavy
 @pytest.mark.heavy  # the questions of a take are asked in tests/training/datasets/collecting
 def test_an_encoding_that_is_not_sure_is_a_question_on_the_page(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path

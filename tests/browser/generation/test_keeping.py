@@ -102,6 +102,7 @@ def test_keys_never_mark_while_somebody_types(kept: Studio, enter: Enter) -> Non
     expect(tile(wall, 2).locator(".marked")).not_to_be_attached()
 
 
+@pytest.mark.heavy
 def test_a_board_is_made_with_b_arranged_by_keys_and_by_hand_and_comes_back(kept: Studio, enter: Enter) -> None:
     wall = enter(kept, "ada", WALL)
     for number, name in enumerate(["Harbour", "", ""]):

@@ -79,6 +79,7 @@ def test_a_picture_is_seen_close_up_and_escape_leads_back_step_by_step(
     page.wait_for_url(f"{studio.url}/gallery/")
 
 
+@pytest.mark.heavy
 def test_back_leads_to_the_wall_however_many_pictures_one_has_walked_past(
     studio: Studio, enter: Enter, pictures: list[str]
 ) -> None:
@@ -114,6 +115,7 @@ def test_v_makes_more_on_the_page_of_a_picture_and_on_a_tile_that_has_the_focus(
     page.wait_for_url(f"{studio.url}/jobs/*/")
 
 
+@pytest.mark.heavy
 def test_a_finger_swipes_to_the_next_picture(studio: Studio, enter: Enter, pictures: list[str]) -> None:
     page = enter(studio, path=pictures[0], width=390, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390

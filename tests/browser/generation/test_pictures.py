@@ -82,7 +82,8 @@ def addresses(studio: Studio) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("page_of", ["gallery", pytest.param("dataset", marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize("page_of", ["gallery", "dataset"])
 def test_a_picture_of_any_shape_is_seen_whole_above_the_film_strip_in_any_window(
     studio: Studio, enter: Enter, addresses: list[list[str]], page_of: str
 ) -> None:

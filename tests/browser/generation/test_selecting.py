@@ -190,6 +190,7 @@ def test_with_the_keyboard_alone(house: Studio, enter: Enter) -> None:
     page.wait_for_url("**/gallery/")
 
 
+@pytest.mark.heavy
 def test_on_a_phone(house: Studio, enter: Enter) -> None:
     page = enter(house, path="/gallery/", width=390, has_touch=True, is_mobile=True)
     page.get_by_role("link", name="Select").tap()
@@ -242,6 +243,7 @@ print(job.pk, GeneratedImage.objects.get(pk=keys[-1]).file.path)
 """
 
 
+@pytest.mark.heavy
 def test_a_download_that_breaks_off_is_no_shorter_zip(house: Studio, enter: Enter) -> None:
     """A file that cannot be read ends the connection. It comes last: root reads everything, but no folder."""
     enter(house)

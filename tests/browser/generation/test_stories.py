@@ -58,6 +58,7 @@ def test_progress_is_seen_live_and_again_after_a_reload(studio: Studio, engine: 
     expect(job.get_by_role("img", name="a lighthouse")).to_have_count(2)
 
 
+@pytest.mark.heavy
 def test_two_tabs_and_a_phone_show_the_same_truth(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page, tab, phone = enter(studio), enter(studio), enter(studio, width=390)
     gate = engine.troubles.add(Hold(after_step=1))
@@ -194,6 +195,7 @@ def test_on_a_phone_a_picture_can_be_made(studio: Studio, engine: PreviewThread,
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.heavy
 @pytest.mark.heavy  # tests/people and tests/live have it without a browser
 def test_the_other_member_sees_the_job_but_cannot_cancel_it(
     studio: Studio, engine: PreviewThread, enter: Enter

@@ -42,6 +42,7 @@ def archive(folder: Path, prompt: str) -> Path:
     return target
 
 
+@pytest.mark.heavy
 @pytest.mark.heavy  # tests/generation/takeover has it without a browser
 def test_a_zip_comes_into_the_gallery_leaves_it_and_comes_back(studio: Studio, enter: Enter, tmp_path: Path) -> None:
     prompt = "a lantern that was painted elsewhere"

@@ -26,7 +26,8 @@ def studio(engine: PreviewThread, tmp_path_factory: pytest.TempPathFactory) -> I
     studio.stop()
 
 
-@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.heavy)])  # the same story
+@pytest.mark.heavy
+@pytest.mark.parametrize("width", [1440, 390])
 def test_a_picture_is_deleted_found_restored_and_deleted_for_good(
     studio: Studio, enter: Enter, complaints: Complaints, width: int
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_wall_is_one_tab_stop_and_the_arrows_lead_along_it(studio: Studio, ent
     assert page.locator("#q").input_value() == "a fox"
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("wall")
 def test_at_the_end_of_a_wall_more_comes_and_cards_are_walls_too(studio: Studio, enter: Enter) -> None:
     page = enter(studio, path="/")

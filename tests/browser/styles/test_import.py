@@ -37,6 +37,7 @@ def version(page: Page, number: int) -> Locator:
     return page.locator("#versions li").filter(has=page.get_by_role("link", name=f"v{number}", exact=True))
 
 
+@pytest.mark.heavy
 def test_a_file_becomes_a_style_gets_a_second_version_and_goes_back(
     studio: Studio, engine: PreviewThread, enter: Enter, complaints: Complaints, files: list[Path], tmp_path: Path
 ) -> None:

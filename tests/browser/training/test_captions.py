@@ -208,6 +208,7 @@ def test_scrolling_loads_more_and_enter_walks_into_it(
     expect(page.get_by_role("article")).to_have_count(60)
 
 
+@pytest.mark.heavy
 def test_proposals_arrive_on_the_open_page_and_are_accepted_on_their_cards(
     studio: Studio, enter: Enter, make: Callable[[str, list[str]], str]
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_large_picture_goes_in_parts_between_small_ones(
     assert told(studio, dataset)[0] == ["1.jpg", "2.png", "3.jpg"]
 
 
+@pytest.mark.heavy
 def test_a_zip_is_taken_in_by_a_worker_and_says_so_on_its_card(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ DROP_A_FOLDER = """async (form) => {
 }"""
 
 
+@pytest.mark.heavy
 def test_a_folder_is_dropped_with_everything_in_it(studio: Studio, enter: Enter, dataset: str) -> None:
     page = enter(studio, path=f"/datasets/{dataset}/")
     page.locator("#collect").evaluate(DROP_A_FOLDER)

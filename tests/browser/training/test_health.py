@@ -43,6 +43,7 @@ def pictures(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.heavy
 def test_copies_are_found_left_out_and_brought_back_and_a_crop_moves(
     studio: Studio, enter: Enter, dataset: str, pictures: list[Path]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from stylestudio.preview_engine.server import PreviewThread
@@ -68,6 +69,7 @@ def test_a_form_survives_a_reload_navigation_and_the_end_of_the_session(studio: 
     empty(page)
 
 
+@pytest.mark.heavy
 def test_a_picture_becomes_the_reference_by_its_button_and_dragged(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_picture_becomes_the_reference_by_its_button_and_dragged(
     empty(page)
 
 
+@pytest.mark.heavy
 def test_earlier_prompts_and_words_come_by_keyboard(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)
     empty(page)
@@ -140,6 +143,7 @@ def test_earlier_prompts_and_words_come_by_keyboard(studio: Studio, engine: Prev
     empty(page)
 
 
+@pytest.mark.heavy
 def test_a_phone_shows_that_a_job_has_ended_until_one_looks(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:

@@ -73,6 +73,7 @@ def test_the_order_of_the_mix_is_changed_with_the_keyboard(studio: Studio, engin
     expect(rows(page)).to_have_text(["Ink & mist", "Gouache fields", "Paper lantern"])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("pointer", ["mouse", pytest.param("touch", marks=pytest.mark.heavy)])
 def test_the_order_of_the_mix_is_changed_by_drag(
     studio: Studio, engine: PreviewThread, enter: Enter, pointer: str
