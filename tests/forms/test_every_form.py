@@ -33,6 +33,7 @@ from generation.lists.forms import (
 )
 from generation.lists.models import OrderList
 from generation.ordering.control_form.fields import ControlFields
+from generation.ordering.english_form.fields import EnglishFields
 from generation.ordering.forms import OrderForm
 from generation.recipes.own import building
 from generation.recipes.own.looking import Workflow
@@ -64,7 +65,7 @@ pytestmark = pytest.mark.django_db
 
 PROJECT = ("stylestudio.", "styles.", "generation.", "training.")
 ADMINS = (".admin",)  # drawn by Django's admin
-ABSTRACT = {StudioForm, OneSentence, ListForm, ControlFields, ChangeForm}
+ABSTRACT = {StudioForm, OneSentence, ListForm, ControlFields, EnglishFields, ChangeForm}
 IN_A_BAR = "its fields stand in a bar, named by an aria-label: the server takes them from the address or by name"
 UNDRAWN = {
     StartForm: "a script sends it, and no page shows it",

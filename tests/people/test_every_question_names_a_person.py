@@ -69,8 +69,6 @@ WORKSHOPS = {
     "generation.selecting.bulk_jobs": WORKER,
     "generation.selecting.trash_actions": "what is deleted or restored went through `_sorted`, which names the person",
     "generation.takeover.management": COMMAND,
-    "generation.texts.asking": WORKER,
-    "generation.texts.translating": WORKER,
     "generation.takeover.removing": "is given a take-over that its caller may see",
     "generation.takeover.rows": WORKER,
     "generation.takeover.takeover_jobs": WORKER,
