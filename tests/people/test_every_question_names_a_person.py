@@ -297,5 +297,5 @@ def test_everything_that_people_list_knows_it() -> None:
         "DatasetImage", "DatasetJob", "DatasetSnapshot", "Derivation", "Edit", "ExportPreset", "GeneratedImage",
         "GenerationTask", "GivenPicture", "ListRow", "ListRun", "LoraImport", "Mark", "OrderList", "PictureChange",
         "PictureCount", "PictureJob", "Preset", "Reading", "SavedFilter", "Style", "StyleCount", "StyleVersion",
-        "TakeOver", "TrainingJob", "TrashCount", "TrashEntry", "TrashOrder", "WordList",
+        "TakeOver", "TrainingJob", "Translation", "TrashCount", "TrashEntry", "TrashOrder", "WordList",
     }  # fmt: skip
