@@ -42,10 +42,6 @@ class Translation(WorkerJob):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("translation")
         verbose_name_plural = _("translations")
-        indexes = [
-            *WorkerJob.Meta.indexes,
-            models.Index(fields=["project", "queued_at", "id"], name="translation_list"),
-        ]
 
     def __str__(self) -> str:
         return self.title

@@ -354,7 +354,6 @@ CREATE INDEX "translation_ended" ON "texts_translation" ("ended_at") WHERE "ende
 CREATE INDEX "translation_updated" ON "texts_translation" ("updated_at");
 CREATE INDEX "translation_owner" ON "texts_translation" ("owner_id", "queued_at" DESC);
 CREATE INDEX "translation_retries" ON "texts_translation" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
-CREATE INDEX "translation_list" ON "texts_translation" ("project_id", "queued_at", "id");
 CREATE INDEX "trash_trashorder_asked_by_id_90dc9102" ON "trash_trashorder" ("asked_by_id");
 CREATE INDEX "trash_trashorder_owner_id_41aabd57" ON "trash_trashorder" ("owner_id");
 CREATE INDEX "trashorder_of_person" ON "trash_trashorder" ("project_id", "asked_by_id", "asked_at");

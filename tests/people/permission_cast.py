@@ -144,6 +144,7 @@ class Cast:
         )
         self.atlas.cancel()
         self.translation = translating.order(self.maker, ["红狐狸"])
+        self.translation.cancel()
         source = TakeOver.Source.FOLDER
         self.takeover: TakeOver = TakeOver.objects.create(owner=self.users["owner"], source=source, source_name="old")
         self.takeover.cancel()
