@@ -217,7 +217,7 @@ CHANGE_NODES: tuple[NodeClass, ...] = (
         ("IMAGE",),
         _upscale,
     ),
-    second("image/filters", "comfy_extras.nodes_post_processing")(
+    second("image/filters", "comfy_extras.nodes_post_processing", "Image Tools")(
         "ImageBlend",
         "Blend Images",
         lambda files: {

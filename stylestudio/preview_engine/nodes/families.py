@@ -155,8 +155,8 @@ def _first(category: str, module: str = "nodes") -> _Make:
     )
 
 
-def second(category: str, module: str) -> _Make:
-    """How classes of ComfyUI's second way to write nodes are told."""
+def second(category: str, module: str, essentials: str | None = None) -> _Make:
+    """How classes of ComfyUI's second way to write nodes are told. `essentials`: under what its page lists them."""
     return lambda name, title, inputs, outputs, run: NodeClass(
         name,
         title,
@@ -165,7 +165,7 @@ def second(category: str, module: str) -> _Make:
         outputs,
         run,
         module=module,
-        more={**SECOND, "output_tooltips": [None] * len(outputs)},
+        more={**SECOND, "output_tooltips": [None] * len(outputs), "essentials_category": essentials},
     )
 
 

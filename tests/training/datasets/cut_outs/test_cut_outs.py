@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
+from generation.engines import roster
 from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
@@ -281,6 +282,7 @@ def test_a_picture_that_changed_meanwhile_is_left_and_nothing_is_stored_of_it(
 def test_an_engine_that_errs_is_asked_again_and_then_named(
     dataset: Dataset, add_disc: AddDisc, cut_out: CutOut, engine: Engine, preview: PreviewThread
 ) -> None:
+    roster.pool.loop.call(roster.pool.client(engine).free())  # what it made of the pictures of another test
     preview.troubles.add(FailNode("RemoveBackground", "RuntimeError", "out of order", times=None))
     job = cut_out(*(add_disc() for _number in range(4)))
     assert (job.status, job.error_kind, job.done) == (Status.FAILED, "engine", 2), "the third in a row"
