@@ -25,6 +25,7 @@ from generation.making import runner
 from generation.ordering import orders
 from generation.pictures import signals
 from generation.pictures.models import GeneratedImage, GenerationTask
+from stylestudio.database.prepared import Prepared
 from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import ACTIVE, Status
@@ -45,9 +46,13 @@ def sweep() -> None:
     life.sweep()
 
 
+# Asked for each job of the studio that ends, and hardly any is of a list.
+_links = Prepared(lambda task: RowTask.objects.filter(task=task).order_by().values_list("pk"))
+
+
 def follow(task: GenerationTask, **_sent: Any) -> None:
     """A job has ended: if it was one of a row, the next row may come."""
-    if RowTask.objects.filter(task=task).exists():
+    if _links.rows(task.pk):
         ListRun.wake()
 
 

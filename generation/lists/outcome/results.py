@@ -16,6 +16,7 @@ from generation.lists.planning import file_name, file_names
 from generation.lists.reading import columns
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.selecting import names, sidecars, zips
+from stylestudio.database.prepared import Prepared
 from stylestudio.jobs.kinds import Status
 
 CHUNK = 100  # rows or pictures that are looked up together
@@ -147,11 +148,16 @@ def keys(found: OrderList, person: User) -> tuple[list[int], int]:
     return [pk for _position, _at, pk in sorted(sorted_keys)], total
 
 
+# Asked for each picture of the studio that is stored, and hardly any is of a list.
+_link = Prepared(lambda task: RowTask.objects.filter(task=task, revision=F("row__revision")).order_by().values_list("pk"))
+
+
 def name_picture(task: GenerationTask, picture: GeneratedImage, **_sent: Any) -> None:
     """A picture is about to be stored: one of a list is called as its row says, whatever is made of it."""
-    link = RowTask.objects.filter(task=task, revision=F("row__revision")).select_related("row").first()
-    if link is None:
+    found = _link.rows(task.pk)
+    if not found:
         return
+    link = RowTask.objects.select_related("row").get(pk=found[0][0])
     row = link.row
     begun = RowTask.objects.select_related("task").get(row=row, revision=link.revision, is_retry=False)
     called, place = file_names(file_name(row), row.pictures), _place(begun.task.seeds, picture.seed, picture.index)
