@@ -149,7 +149,9 @@ def keys(found: OrderList, person: User) -> tuple[list[int], int]:
 
 
 # Asked for each picture of the studio that is stored, and hardly any is of a list.
-_link = Prepared(lambda task: RowTask.objects.filter(task=task, revision=F("row__revision")).order_by().values_list("pk"))
+_link = Prepared(
+    lambda task: RowTask.objects.filter(task=task, revision=F("row__revision")).order_by().values_list("pk")
+)
 
 
 def name_picture(task: GenerationTask, picture: GeneratedImage, **_sent: Any) -> None:
