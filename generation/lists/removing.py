@@ -47,12 +47,14 @@ class Deleted:
 
 
 def delete(found: OrderList, person: User, *, with_pictures: bool) -> Deleted:
-    """Move a list to the trash. What of it waits or runs is cancelled first."""
-    OrderList.everything.filter(pk=found.pk).update(deleted_at=timezone.now())
+    """Move a list to the trash. What of it waits or runs is cancelled first: a process that dies in between leaves a
+    list that is there, and none in the trash that goes on ordering.
+    """
     said = [_("%(name)s is deleted.") % {"name": found.name}]
     for run in ListRun.objects.active().filter(order_list=found).select_related("owner"):
         feeding.cancel(run)
         said.append(_("What was not made yet is cancelled."))
+    OrderList.everything.filter(pk=found.pk).update(deleted_at=timezone.now())
     work = None
     if found.ordered_at:
         keys, _total = results.keys(found, person) if with_pictures else ([], 0)

@@ -22,16 +22,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
 from generation.masks.facts import of_snapshot
-from generation.ordering import (
-    drafts,
-    forms,
-    honouring,
-    order_page,
-    orders,
-    picture_files,
-    recipe_fields,
-    references,
-)
+from generation.ordering import drafts, forms, honouring, order_page, orders, picture_files, recipe_fields, references
 from generation.ordering.control_form import fields as control_fields
 from generation.ordering.control_form import readings
 from generation.ordering.english_form import fields as english_fields

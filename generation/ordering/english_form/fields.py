@@ -22,6 +22,7 @@ from generation.texts import translating
 from generation.texts.models import Translation
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import TextBox
+from stylestudio.people.access import whole_numbers
 
 MOST_ENGLISH = 4000  # characters, as of a prompt
 
@@ -130,10 +131,10 @@ def press(data: QueryDict, user: User) -> None:
 
 def awaited(values: Mapping[str, Any], user: User) -> Translation | None:
     """The translation that these values of a form wait for."""
-    key = str(values.get("english_waits") or "")
-    if not (key.isascii() and key.isdigit() and len(key) <= 18):
+    keys = whole_numbers([str(values.get("english_waits") or "")])
+    if not keys:
         return None
-    found: Translation | None = Translation.objects.visible_to(user).filter(owner=user, pk=int(key)).first()
+    found: Translation | None = Translation.objects.visible_to(user).filter(owner=user, pk__in=keys).first()
     return found
 
 

@@ -124,9 +124,8 @@ class GeneratedImage(OftenUsed, InProject):
     index = models.PositiveSmallIntegerField()
     prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
     file = models.FileField(upload_to="outputs/%Y/%m")
-    name = models.CharField(
-        max_length=255, blank=True, default="", db_default=""
-    )  # of a file that was taken over, or as a list says
+    # Of a file that was taken over, or as a list says.
+    name = models.CharField(max_length=255, blank=True, default="", db_default="")
     thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
     seed = models.BigIntegerField()
     width = models.PositiveIntegerField()
