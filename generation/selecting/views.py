@@ -48,8 +48,8 @@ def act(request: StudioRequest) -> HttpResponse:
 def act_on(
     request: StudioRequest, selection: Selection, usual: Mapping[str, Any] | None = None, note: str = ""
 ) -> HttpResponse:
-    """Do with these pictures what the posted `work` says. `usual` is what fields begin with that are asked for, and
-    `note` is said beside them.
+    """Do with these pictures what the posted `work` says. `usual` is what fields begin with that are asked for,
+    before what the action itself proposes, and `note` is said beside them.
     """
     work = request.POST.get("work", "")
     if work == COMPARE:
@@ -65,7 +65,8 @@ def act_on(
     if action.form:
         form = action.form(request.POST if "asked" in request.POST else None, user=request.user)
         if not form.is_bound or not form.is_valid():
-            form.initial = {**form.initial, **(usual or {})}
+            of_these = action.usual(request.user, selection) if action.usual else {}
+            form.initial = {**form.initial, **of_these, **(usual or {})}
             return _ask_for(request, selection, action, form, note)
         parameters = form.cleaned_data
     if isinstance(action, actions.Order):
