@@ -17,6 +17,7 @@ from django.urls import path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from generation.atlases.models import MOST_NAME
 from generation.atlases.ordering import SHEET
@@ -144,7 +145,8 @@ def act(request: StudioRequest, pk: int) -> HttpResponse:
 def draw(request: StudioRequest, pk: int) -> HttpResponse:
     """Let a worker draw all pictures of a list as one."""
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    return redirect(sheet_jobs.order(found, request.user))
+    address = sheet_jobs.order(found, request.user).get_absolute_url()
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
 @require_GET
