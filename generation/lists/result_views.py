@@ -33,8 +33,9 @@ from generation.selecting.selection import Selection, newest_key
 from generation.selecting.views import act_on, bar_context
 from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import once
-from stylestudio.live import page_frame, publisher
+from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, visible, whole_number
+from stylestudio.queue import work_pages
 
 PAGE = 120  # rows on a page of the contact sheet
 _CELL = re.compile(r"cell-(\d{1,18})-(\w{1,64})")
@@ -74,7 +75,7 @@ def page(request: StudioRequest, found: OrderList) -> HttpResponse:
     run = found.run
     context = _shown(request, found) | {
         "job": run,
-        "socket_url": page_frame.socket_url(f"{run.kind}-{run.pk}") if run else "",
+        "socket_url": page_frame.socket_of(run) if run else "",
         "may_change": may_change(request.user, found),
     }
     return render(request, "generation/lists/list.html", context)
@@ -153,8 +154,7 @@ def draw(request: StudioRequest, pk: int) -> HttpResponse:
 def drawn(request: StudioRequest, pk: int) -> HttpResponse:
     """All pictures of a list as one, on a page."""
     job = visible(ContactSheet.objects.select_related("owner", "order_list"), request.user, pk=pk)
-    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
-    return render(request, "generation/lists/drawn.html", context)
+    return work_pages.shown(request, job, "generation/lists/drawn.html")
 
 
 @require_POST
@@ -162,9 +162,7 @@ def cancel_drawing(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it. Nothing is left of it."""
     job = changeable(ContactSheet.objects.all(), request.user, pk=pk)
     sheet_jobs.life.cancel(job)
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
-    return redirect(job)
+    return work_pages.told(request, job)
 
 
 @require_GET
@@ -263,9 +261,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
     found.refresh_from_db()
     run = found.runs.select_related("owner").first()
-    if request.htmx and run:
-        return HttpResponse("".join(publisher.fragments(run, (request.LANGUAGE_CODE,)).values()))
-    return redirect(found)
+    return work_pages.told(request, run, found) if run else redirect(found)
 
 
 urlpatterns = [
