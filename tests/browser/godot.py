@@ -48,7 +48,10 @@ START = """() => {
 
 
 def opened(browser: Browser, loaders: Path, files: Mapping[str, bytes]) -> list[str]:
-    """The lines that Godot prints when it has loaded a sheet's files and drawn their frames; see `sheets.gd`."""
+    """The lines that Godot prints when it has loaded a sheet's files and drawn their frames.
+
+    `tests/browser/loaders/sheets.gd` says what stands in them.
+    """
     resources = [f"res://{name}" for name in files if name.endswith(".tres")]
     moving = [path for path in resources if path.endswith("-animations.tres")]
     asked = {
