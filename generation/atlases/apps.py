@@ -23,16 +23,12 @@ class AtlasesConfig(rooms.Room):
         """Register the kind with the kernel."""
         # Models can be imported only now.
         from generation.atlases.models import AtlasJob
-        from stylestudio.jobs import kinds
+        from stylestudio.jobs.worker_job import register_work
 
         super().ready()
-        kinds.register(
-            kinds.Kind(
-                name=AtlasJob.kind,
-                model=AtlasJob,
-                fragments=("generation/atlases/_atlas.html", "queue/work/_row.html"),
-                facts=rooms.Named("generation.atlases.atlas_jobs:facts"),
-                sweep=rooms.Named("generation.atlases.atlas_jobs:sweep"),
-                wake=rooms.Named("generation.atlases.tasks:wake"),
-            )
+        register_work(
+            AtlasJob,
+            "generation/atlases/_atlas.html",
+            by="generation.atlases.atlas_jobs",
+            wake="generation.atlases.tasks:wake",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
+from stylestudio.processes import waking
 
 work_on_jobs = Named("generation.atlases.atlas_jobs:life.work")
 
@@ -15,9 +16,4 @@ def make_sheets() -> None:
     work_on_jobs()
 
 
-def wake(seconds: float) -> None:
-    """Wake workers for sheets, now or after so many seconds."""
-    if seconds:
-        make_sheets.schedule(delay=seconds)
-    else:
-        make_sheets()
+wake = waking.by(make_sheets)

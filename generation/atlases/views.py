@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -20,8 +20,8 @@ from generation.pictures.models import GeneratedImage
 from generation.selecting import names
 from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
 from stylestudio.jobs.kinds import Status
-from stylestudio.live import page_frame, publisher
 from stylestudio.people.access import StudioRequest, changeable, visible
+from stylestudio.queue import work_pages
 
 MOST_SHEETS = 5  # on the page of a picture
 
@@ -31,13 +31,8 @@ def atlas(request: StudioRequest, pk: int) -> HttpResponse:
     """A sheet on its own page."""
     job = visible(AtlasJob.objects.select_related("owner"), request.user, pk=pk)
     found = reels.reels(request.user, job) if job.file else []
-    context = {
-        "job": job,
-        "reels": found,
-        "is_effect": reels.is_effect(found),
-        "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}"),
-    }
-    return render(request, "generation/atlases/atlas.html", context)
+    more = {"reels": found, "is_effect": reels.is_effect(found)}
+    return work_pages.shown(request, job, "generation/atlases/atlas.html", **more)
 
 
 def section(request: StudioRequest, picture: GeneratedImage) -> str:
@@ -75,9 +70,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it. Nothing is left of it."""
     job = changeable(AtlasJob.objects.all(), request.user, pk=pk)
     atlas_jobs.life.cancel(job)
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
-    return redirect(job)
+    return work_pages.told(request, job)
 
 
 @require_POST

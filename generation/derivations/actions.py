@@ -7,7 +7,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from generation.derivations import presets
+from generation.derivations import kinds, presets
 from generation.derivations.forms import FinishForm
 from generation.selecting.actions import Action, counted
 from generation.selecting.selection import Selection, visible_of
@@ -32,6 +32,12 @@ def _about(user: User, selection: Selection) -> str:
     )
     needed = _("Disk needed, about:")
     return f"{said} {needed} {needs}"
+
+
+def _usual(user: User, selection: Selection) -> dict[str, str]:
+    """The preset of the pictures' kind, if all are of one, as on the page of a picture."""
+    keys = selection.first(user, MOST + 1)
+    return {"preset": kinds.preset_of_all(user, keys)} if len(keys) <= MOST else {}
 
 
 def _too_many(most: int) -> str:
@@ -75,6 +81,7 @@ FINISH = Action(
     undo=Named("generation.derivations.making:undo"),
     form=FinishForm,
     about=_about,
+    usual=_usual,
     most=MOST,
     at_once=0,
     size=SLICE,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from generation.pictures.models import GenerationTask
+from collections.abc import Sequence
+
+from django.contrib.auth.models import User
+
+from generation.pictures.models import GenerationTask, TaskStyle
+from generation.selecting.selection import visible_of
 from styles.kinds.of_kind import Kind
 
 # Keys of `presets.SHIPPED`. Other kinds have none.
@@ -15,6 +20,20 @@ def kind_of(task: GenerationTask) -> str:
     return str(rows[0].version.style.kind) if rows else ""
 
 
+def preset_of_all(user: User, pictures: Sequence[int]) -> str:
+    """The key of the preset that all of these pictures are usually finished with; "" if it is not one of all."""
+    tasks = set(visible_of(user, pictures).values_list("task", flat=True))
+    mixes = TaskStyle.objects.filter(task__in=visible_of(user, pictures).values("task"))
+    # The first style of each task comes last, and stays.
+    first = dict(mixes.order_by("-position").values_list("task", "version__style__kind"))
+    kinds = {first.get(task, "") for task in tasks}
+    return _preset(kinds.pop()) if len(kinds) == 1 else ""
+
+
 def preset_of(task: GenerationTask) -> str:
     """The key of the preset that its pictures are usually finished with; "" if there is none."""
-    return PRESETS.get(Kind(kind), "") if (kind := kind_of(task)) in Kind.values else ""
+    return _preset(kind_of(task))
+
+
+def _preset(kind: str) -> str:
+    return PRESETS.get(Kind(kind), "") if kind in Kind.values else ""

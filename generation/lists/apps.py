@@ -26,28 +26,21 @@ class ListsConfig(rooms.Room):
         """Register the kinds with the kernel."""
         # Models can be imported only now.
         from generation.lists.models import ContactSheet, ListRun
-        from stylestudio.jobs import kinds
+        from stylestudio.jobs.worker_job import register_work
 
         super().ready()
-        kinds.register(
-            kinds.Kind(
-                name=ListRun.kind,
-                model=ListRun,
-                fragments=("generation/lists/_run.html", "generation/lists/_run_row.html"),
-                facts=rooms.Named("generation.lists.feeding:facts"),
-                sweep=rooms.Named("generation.lists.feeding:sweep"),
-                wake=rooms.Named("generation.lists.tasks:wake"),
-                shown_with=("order_list",),
-            )
+        register_work(
+            ListRun,
+            "generation/lists/_run.html",
+            by="generation.lists.feeding",
+            wake="generation.lists.tasks:wake",
+            row="generation/lists/_run_row.html",
+            shown_with=("order_list",),
         )
-        kinds.register(
-            kinds.Kind(
-                name=ContactSheet.kind,
-                model=ContactSheet,
-                fragments=("generation/lists/_drawn.html", "queue/work/_row.html"),
-                facts=rooms.Named("generation.lists.outcome.sheet_jobs:facts"),
-                sweep=rooms.Named("generation.lists.outcome.sheet_jobs:sweep"),
-                wake=rooms.Named("generation.lists.tasks:wake_drawing"),
-                shown_with=("order_list",),
-            )
+        register_work(
+            ContactSheet,
+            "generation/lists/_drawn.html",
+            by="generation.lists.outcome.sheet_jobs",
+            wake="generation.lists.tasks:wake_drawing",
+            shown_with=("order_list",),
         )

@@ -16,6 +16,7 @@ from generation.lists.outcome import results
 from generation.lists.reading import columns, tables
 from generation.lists.reading.tables import BadTable, Table
 from generation.ordering.forms import offered
+from generation.pictures.models import MOST_PROMPT
 from generation.pictures.shapes import SHAPES
 from generation.recipes import registry
 from generation.selecting import names
@@ -131,7 +132,7 @@ class GridForm(ListForm):
     prompt = forms.CharField(
         label=_("Prompt"),
         required=False,
-        max_length=4000,
+        max_length=MOST_PROMPT,
         help_text=_("For all pictures, if no axis says the prompts."),
         widget=TextBox({"rows": 2}),
     )

@@ -21,7 +21,7 @@ from generation.ordering.english_form.fields import is_other
 from generation.ordering.english_form.unread import is_unread
 from generation.ordering.forms import offered
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures.models import MOST_PICTURES, MOST_SEED
+from generation.pictures.models import MOST_PICTURES, MOST_PROMPT, MOST_SEED
 from generation.pictures.prompts import NO_FRAME, Frame
 from generation.pictures.shapes import SHAPES
 from generation.recipes import registry
@@ -36,7 +36,6 @@ _MIXED = re.compile(r"\s*[+＋、;；\n]\s*")
 _SIZE = re.compile(r"(\d{2,5})\s*[x×*✕X]\s*(\d{2,5})(?:\s*px)?")
 _RATIO = re.compile(r"(\d{1,2})\s*[:：/]\s*(\d{1,2})")
 _POWERS = re.compile(r"\d(?:[.,]\d+)?e\+?\d+", re.IGNORECASE)
-MOST_PROMPT = 4_000  # characters, as in the form
 ENGLISH_OF = "english_of"  # among the cells of a row: the prompt that its English belongs to, if that is said
 SHAPE_WORDS = {
     "square": "1:1",

@@ -17,6 +17,7 @@ from django.urls import path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from generation.atlases.models import MOST_NAME
 from generation.atlases.ordering import SHEET
@@ -32,8 +33,9 @@ from generation.selecting.selection import Selection, newest_key
 from generation.selecting.views import act_on, bar_context
 from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import once
-from stylestudio.live import page_frame, publisher
+from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, visible, whole_number
+from stylestudio.queue import work_pages
 
 PAGE = 120  # rows on a page of the contact sheet
 _CELL = re.compile(r"cell-(\d{1,18})-(\w{1,64})")
@@ -73,7 +75,7 @@ def page(request: StudioRequest, found: OrderList) -> HttpResponse:
     run = found.run
     context = _shown(request, found) | {
         "job": run,
-        "socket_url": page_frame.socket_url(f"{run.kind}-{run.pk}") if run else "",
+        "socket_url": page_frame.socket_of(run) if run else "",
         "may_change": may_change(request.user, found),
     }
     return render(request, "generation/lists/list.html", context)
@@ -144,15 +146,15 @@ def act(request: StudioRequest, pk: int) -> HttpResponse:
 def draw(request: StudioRequest, pk: int) -> HttpResponse:
     """Let a worker draw all pictures of a list as one."""
     found = visible(OrderList.objects.select_related("owner"), request.user, pk=pk)
-    return redirect(sheet_jobs.order(found, request.user))
+    address = sheet_jobs.order(found, request.user).get_absolute_url()
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
 @require_GET
 def drawn(request: StudioRequest, pk: int) -> HttpResponse:
     """All pictures of a list as one, on a page."""
     job = visible(ContactSheet.objects.select_related("owner", "order_list"), request.user, pk=pk)
-    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
-    return render(request, "generation/lists/drawn.html", context)
+    return work_pages.shown(request, job, "generation/lists/drawn.html")
 
 
 @require_POST
@@ -160,9 +162,7 @@ def cancel_drawing(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it. Nothing is left of it."""
     job = changeable(ContactSheet.objects.all(), request.user, pk=pk)
     sheet_jobs.life.cancel(job)
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
-    return redirect(job)
+    return work_pages.told(request, job)
 
 
 @require_GET
@@ -261,9 +261,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 def _told(request: StudioRequest, found: OrderList) -> HttpResponse:
     found.refresh_from_db()
     run = found.runs.select_related("owner").first()
-    if request.htmx and run:
-        return HttpResponse("".join(publisher.fragments(run, (request.LANGUAGE_CODE,)).values()))
-    return redirect(found)
+    return work_pages.told(request, run, found) if run else redirect(found)
 
 
 urlpatterns = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
+from stylestudio.processes import waking
 
 work_on_jobs = Named("generation.lists.feeding:life.work")
 draw = Named("generation.lists.outcome.sheet_jobs:life.work")
@@ -22,17 +23,6 @@ def draw_sheets() -> None:
     draw()
 
 
-def wake_drawing(seconds: float) -> None:
-    """Wake workers for pictures of lists, now or after so many seconds."""
-    if seconds:
-        draw_sheets.schedule(delay=seconds)
-    else:
-        draw_sheets()
+wake_drawing = waking.by(draw_sheets)
 
-
-def wake(seconds: float) -> None:
-    """Wake workers for lists, now or after so many seconds."""
-    if seconds:
-        order_rows.schedule(delay=seconds)
-    else:
-        order_rows()
+wake = waking.by(order_rows)

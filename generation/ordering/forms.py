@@ -32,6 +32,7 @@ from generation.pictures import shapes
 from generation.pictures.models import (
     LEAST_SIDE,
     MOST_PICTURES,
+    MOST_PROMPT,
     MOST_SEED,
     MOST_SIDE,
     MOST_STYLES,
@@ -111,7 +112,7 @@ class OrderForm(EnglishFields, ControlFields):
     )
     prompt = forms.CharField(
         label=gettext_lazy("Prompt"),
-        max_length=4000,
+        max_length=MOST_PROMPT,
         widget=TextBox({"rows": 4, "placeholder": gettext_lazy("What should be in the picture?"), **HELPED}),
         error_messages={"required": gettext_lazy("Say what should be in the picture.")},
     )

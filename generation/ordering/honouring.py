@@ -14,14 +14,13 @@ from generation.ordering import forms
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.style_wishes import base_checkpoints, transparency
 from generation.pictures import shapes
-from generation.pictures.models import MOST_SEED, MOST_STYLES
+from generation.pictures.models import MOST_PROMPT, MOST_SEED, MOST_STYLES
 from generation.pictures.shapes import nearest, size_text
 from generation.recipes import registry
 from generation.recipes.recipe import Field, Recipe
 from styles.models import Style, StyleVersion
 from stylestudio.picture_settings.settings import PictureSettings, Trouble, UsedLora, stem
 
-MOST_PROMPT = 4000  # characters, as in the form
 LEAST_DIGEST = 8  # characters of a hash by which a file is known
 READ = {"steps", "cfg", "sampler", "scheduler"}  # settings that files tell
 FEW_STEPS = 8  # that LoRAs for few steps are made for

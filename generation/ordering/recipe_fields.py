@@ -16,13 +16,13 @@ from generation.engines import roster
 from generation.ordering import availability
 from generation.ordering.asked_pictures.fields import FILE, TICKET
 from generation.pictures import graphs, shapes
+from generation.pictures.models import MOST_PROMPT
 from generation.recipes import registry
 from generation.recipes.recipe import Field, Recipe
 from styles.for_engines import family_title
 from stylestudio.comfy.graphs import node_info
 from stylestudio.forms.widgets import Choices, Names, Slider, TextBox
 
-MOST_TEXT = 4000  # characters, as in the prompt
 OWN_SETTING = "own_"  # what names of settings begin with that only recipes of the studio's own have
 
 
@@ -125,7 +125,7 @@ def _form_field(field: Field) -> forms.Field:
         case "switch":
             ways = [("True", _("On")), ("False", _("Off"))]
             return forms.TypedChoiceField(choices=ways, coerce=lambda text: text == "True", widget=Choices, **told)
-    return forms.CharField(required=False, max_length=MOST_TEXT, widget=TextBox({"rows": 2}), **told)
+    return forms.CharField(required=False, max_length=MOST_PROMPT, widget=TextBox({"rows": 2}), **told)
 
 
 def _whole(number: float | None) -> int:

@@ -30,7 +30,7 @@ from generation.ordering.orders import Ingredient, Order
 from generation.ordering.style_wishes import transparency
 from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
-from generation.pictures.models import GeneratedImage, GenerationTask, Reference
+from generation.pictures.models import MOST_PROMPT, GeneratedImage, GenerationTask, Reference
 from generation.recipes import registry
 from styles.forms import PresetForm
 from styles.models import Preset, Style
@@ -41,6 +41,7 @@ from stylestudio.jobs.presses import number_of, once_with_page
 from stylestudio.live import page_frame, publisher
 from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, changeable, require_curator, visible, whole_number
+from stylestudio.queue import work_pages
 
 A_DAY = 24 * 60 * 60  # seconds
 RECENT = 20  # jobs in the live column; older ones are in the gallery
@@ -99,9 +100,9 @@ def compose(request: StudioRequest) -> HttpResponse:
     before = recipe_fields.shown(data).family
     swapped = recipe_fields.swap(data)
     forms.press(data, request.user)
-    is_switched = transparency.follow(data, forms.picked(data, request.user))
     # What is stored from here on, the draft and a chosen file, is nothing that a page remembers.
     with page_memory.remembering():
+        is_switched = transparency.follow(data, forms.picked(data, request.user))
         return _composed(request, data, before, is_swapped=swapped, is_switched=is_switched)
 
 
@@ -218,8 +219,7 @@ def clear(request: StudioRequest) -> HttpResponse:
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """One job on its own page; without JavaScript the page reloads while the job runs."""
     task = visible(GenerationTask.everything.all(), request.user, pk=pk)
-    context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
-    return render(request, "generation/ordering/job.html", context)
+    return work_pages.shown(request, task, "generation/ordering/job.html")
 
 
 @require_GET
@@ -392,7 +392,7 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     if number := query.get("preset"):
         values |= forms.preset_named(number, request.user, values.get("recipe", ""))
     if prompt := query.get("prompt"):
-        values["prompt"] = prompt[:4000]
+        values["prompt"] = prompt[:MOST_PROMPT]
     return values, remarks
 
 

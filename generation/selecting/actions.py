@@ -48,8 +48,9 @@ class Offer:
     """A button of the bar.
 
     `form(data, user=…)` asks for the parameters: its `cleaned_data`, as JSON. `about(user, selection)` says beside the
-    form what it takes. `icon` is one of the sprite, `key` a letter that presses the button, `place` the wall on which
-    it is offered; `is_danger`: it comes last.
+    form what it takes, and `usual(user, selection)` is what its fields begin with for these pictures. `icon` is one of
+    the sprite, `key` a letter that presses the button, `place` the wall on which it is offered; `is_danger`: it comes
+    last.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Offer:
     icon: str
     form: Callable[..., forms.BaseForm] | None = None
     about: Callable[[User, Any], str] | None = None
+    usual: Callable[[User, Any], Mapping[str, Any]] | None = None
     is_danger: bool = False
     key: str = ""
     place: str = GALLERY

@@ -27,16 +27,13 @@ class SelectingConfig(rooms.Room):
         """Register the kind with the kernel."""
         # Models can be imported only now.
         from generation.selecting.models import PictureJob
-        from stylestudio.jobs import kinds
+        from stylestudio.jobs.worker_job import register_work
 
         super().ready()
-        kinds.register(
-            kinds.Kind(
-                name=PictureJob.kind,
-                model=PictureJob,
-                fragments=("generation/selecting/_bulk_job.html", "generation/selecting/_bulk_row.html"),
-                facts=rooms.Named("generation.selecting.bulk_jobs:facts"),
-                sweep=rooms.Named("generation.selecting.bulk_jobs:sweep"),
-                wake=rooms.Named("generation.selecting.tasks:wake"),
-            )
+        register_work(
+            PictureJob,
+            "generation/selecting/_bulk_job.html",
+            by="generation.selecting.bulk_jobs",
+            wake="generation.selecting.tasks:wake",
+            row="generation/selecting/_bulk_row.html",
         )

@@ -26,8 +26,8 @@ from generation.selecting.forms import DownloadForm
 from generation.selecting.models import DOWNLOAD, PictureJob
 from generation.selecting.selection import MOST, MOST_FILTER, Selection, count, newest_key, visible_of
 from stylestudio.edge.downloads import zipped
-from stylestudio.live import page_frame, publisher
 from stylestudio.people.access import StudioRequest, changeable, require_maker, visible, whole_numbers
+from stylestudio.queue import work_pages
 
 COMPARE = "compare"
 CARD = "generation/selecting/_bulk_job.html"
@@ -48,8 +48,8 @@ def act(request: StudioRequest) -> HttpResponse:
 def act_on(
     request: StudioRequest, selection: Selection, usual: Mapping[str, Any] | None = None, note: str = ""
 ) -> HttpResponse:
-    """Do with these pictures what the posted `work` says. `usual` is what fields begin with that are asked for, and
-    `note` is said beside them.
+    """Do with these pictures what the posted `work` says. `usual` is what fields begin with that are asked for,
+    before what the action itself proposes, and `note` is said beside them.
     """
     work = request.POST.get("work", "")
     if work == COMPARE:
@@ -65,7 +65,8 @@ def act_on(
     if action.form:
         form = action.form(request.POST if "asked" in request.POST else None, user=request.user)
         if not form.is_bound or not form.is_valid():
-            form.initial = {**form.initial, **(usual or {})}
+            of_these = action.usual(request.user, selection) if action.usual else {}
+            form.initial = {**form.initial, **of_these, **(usual or {})}
             return _ask_for(request, selection, action, form, note)
         parameters = form.cleaned_data
     if isinstance(action, actions.Order):
@@ -206,8 +207,7 @@ def gone(request: StudioRequest) -> JsonResponse:
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """Work on pictures on its own page."""
     found = visible(PictureJob.objects.select_related("owner", "undo_of"), request.user, pk=pk)
-    context = {"job": found, "socket_url": page_frame.socket_url(f"{found.kind}-{found.pk}")}
-    return render(request, "generation/selecting/bulk_job.html", context)
+    return work_pages.shown(request, found, "generation/selecting/bulk_job.html")
 
 
 @require_POST
@@ -215,9 +215,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel work on pictures. What was changed stays, and can be taken back."""
     found = changeable(PictureJob.objects.all(), request.user, pk=pk)
     bulk_jobs.life.cancel(found)
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(found, (request.LANGUAGE_CODE,)).values()))
-    return redirect(found)
+    return work_pages.told(request, found)
 
 
 @require_POST

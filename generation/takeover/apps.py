@@ -21,16 +21,12 @@ class TakeoverConfig(rooms.Room):
         """Register the kind with the kernel."""
         # Models can be imported only now.
         from generation.takeover.models import TakeOver
-        from stylestudio.jobs import kinds
+        from stylestudio.jobs.worker_job import register_work
 
         super().ready()
-        kinds.register(
-            kinds.Kind(
-                name=TakeOver.kind,
-                model=TakeOver,
-                fragments=("generation/takeover/_takeover.html", "queue/work/_row.html"),
-                facts=rooms.Named("generation.takeover.takeover_jobs:facts"),
-                sweep=rooms.Named("generation.takeover.takeover_jobs:sweep"),
-                wake=rooms.Named("generation.takeover.tasks:wake"),
-            )
+        register_work(
+            TakeOver,
+            "generation/takeover/_takeover.html",
+            by="generation.takeover.takeover_jobs",
+            wake="generation.takeover.tasks:wake",
         )

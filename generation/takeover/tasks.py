@@ -5,6 +5,7 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
+from stylestudio.processes import waking
 
 work_on_jobs = Named("generation.takeover.takeover_jobs:life.work")
 order_missing_thumbnails = Named("generation.takeover.rows:order_thumbnails")
@@ -29,9 +30,4 @@ def make_thumbnails(first: int, last: int) -> None:
     finish_thumbnails(first, last)
 
 
-def wake(seconds: float) -> None:
-    """Wake workers for take-overs, now or after so many seconds."""
-    if seconds:
-        take_over.schedule(delay=seconds)
-    else:
-        take_over()
+wake = waking.by(take_over)

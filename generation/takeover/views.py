@@ -22,9 +22,9 @@ from generation.pictures.models import GeneratedImage
 from generation.takeover import files, history, removing, takeover_jobs
 from generation.takeover.files import NotAllowed
 from generation.takeover.models import TakenPicture, TakeOver
-from stylestudio.live import page_frame, publisher
 from stylestudio.media import identity
 from stylestudio.people.access import StudioRequest, require_curator, visible
+from stylestudio.queue import work_pages
 from stylestudio.uploads import purposes
 from stylestudio.uploads.purposes import Purpose, Refused, Upload
 
@@ -69,17 +69,14 @@ def _order_folder(user: User, place: Path) -> TakeOver:
 def takeover(request: StudioRequest, pk: int) -> HttpResponse:
     """One take-over on its own page."""
     job = _job(request, pk)
-    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
-    return render(request, "generation/takeover/takeover.html", context)
+    return work_pages.shown(request, job, "generation/takeover/takeover.html")
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it; what was taken stays."""
     takeover_jobs.life.cancel(job := _job(request, pk))
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
-    return redirect(job)
+    return work_pages.told(request, job)
 
 
 @require_POST

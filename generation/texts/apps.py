@@ -19,16 +19,12 @@ class TextsConfig(rooms.Room):
         """Register the kind with the kernel."""
         # Models can be imported only now.
         from generation.texts.models import Translation
-        from stylestudio.jobs import kinds
+        from stylestudio.jobs.worker_job import register_work
 
         super().ready()
-        kinds.register(
-            kinds.Kind(
-                name=Translation.kind,
-                model=Translation,
-                fragments=("generation/texts/_translation.html", "queue/work/_row.html"),
-                facts=rooms.Named("generation.texts.translating:facts"),
-                sweep=rooms.Named("generation.texts.translating:sweep"),
-                wake=rooms.Named("generation.texts.tasks:wake"),
-            )
+        register_work(
+            Translation,
+            "generation/texts/_translation.html",
+            by="generation.texts.translating",
+            wake="generation.texts.tasks:wake",
         )

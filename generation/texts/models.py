@@ -65,6 +65,11 @@ class Translation(WorkerJob):
         return list(zip(self.texts, self.english, strict=False))
 
     @property
+    def done_text(self) -> str:
+        """How far it is, in words."""
+        return str(_("%(done)s of %(total)s prompts") % {"done": f"{self.done:,}", "total": f"{self.total:,}"})
+
+    @property
     def cancel_url(self) -> str:
         """The address that cancels it."""
         return reverse("generation:translation-cancel", args=[self.pk])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
+from stylestudio.processes import waking
 
 work_on_jobs = Named("generation.texts.translating:life.work")
 
@@ -15,9 +16,4 @@ def translate() -> None:
     work_on_jobs()
 
 
-def wake(seconds: float) -> None:
-    """Wake workers for translations, now or after so many seconds."""
-    if seconds:
-        translate.schedule(delay=seconds)
-    else:
-        translate()
+wake = waking.by(translate)

@@ -18,15 +18,16 @@ from generation.asking import questions
 from generation.asking.questions import ByRecipe
 from generation.engines import roster
 from generation.making import recipe_lacks
+from generation.pictures.models import MOST_PROMPT
 from generation.recipes import registry
 from generation.texts.models import Translation, digest_of
 from generation.texts.signals import translated
 from stylestudio.comfy.errors import ComfyError
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.people.visibility import Visibility
 from stylestudio.processes import worker_jobs
 
 MOST_TEXT = 1500  # characters: their English fits into what recipes let a model write
-MOST_ANSWER = 4000  # characters, as of a prompt
 KEPT = timedelta(days=30)
 AT_ONCE = 2  # per worker: they wait for engines
 
@@ -55,6 +56,7 @@ def newest(user: User, place: str) -> Translation | None:
     return found
 
 
+@once_a_page
 def trouble() -> str:
     """Why no engine can translate now, in words: what each of them lacks for the usual recipe; "" if one can."""
     if any(map(_is_able, _questions())):
@@ -91,7 +93,7 @@ def read(said: str) -> str:
     if len(line) > 1 and line[0] + line[-1] in _QUOTES:
         line = line[1:-1]
     line = re.sub(r"\bembedding :", "embedding:", re.sub(r" +(?=[,.;])", "", line))
-    return line.strip(" ,.")[:MOST_ANSWER]
+    return line.strip(" ,.")[:MOST_PROMPT]
 
 
 def _questions(text: str = "") -> list[ByRecipe]:

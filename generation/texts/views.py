@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
 from generation.texts import translating
 from generation.texts.models import Translation
-from stylestudio.live import page_frame, publisher
 from stylestudio.people.access import StudioRequest, changeable, visible
+from stylestudio.queue import work_pages
 
 
 @require_GET
 def translation(request: StudioRequest, pk: int) -> HttpResponse:
     """What is done of it; without JavaScript the page reloads while it runs."""
     job = visible(Translation.objects.all(), request.user, pk=pk)
-    context = {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
-    return render(request, "generation/texts/translation.html", context)
+    return work_pages.shown(request, job, "generation/texts/translation.html")
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it; what is translated stays."""
     translating.life.cancel(job := changeable(Translation.objects.all(), request.user, pk=pk))
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(job, (request.LANGUAGE_CODE,)).values()))
-    return redirect(job)
+    return work_pages.told(request, job)
 
 
 urlpatterns = [

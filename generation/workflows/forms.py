@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.ordering.references import add_reference
-from generation.pictures.models import Reference
+from generation.pictures.models import MOST_PROMPT, Reference
 from generation.recipes import registry
 from generation.recipes.own import building
 from generation.recipes.own.building import OTHER, USES, Decision, Shape
@@ -220,7 +220,9 @@ def _value_fields(spot: Spot) -> dict[str, forms.Field]:
     usual = gettext_lazy("Usual value")
     if spot.type == "text":
         box = TextBox({"rows": 2})
-        return {"default": forms.CharField(label=usual, required=False, strip=False, max_length=4000, widget=box)}
+        return {
+            "default": forms.CharField(label=usual, required=False, strip=False, max_length=MOST_PROMPT, widget=box)
+        }
     if spot.type == "choice":
         return {"default": forms.ChoiceField(label=usual, choices=[(each, each) for each in spot.choices],
                                              widget=Choices)}  # fmt: skip
@@ -252,7 +254,7 @@ def prefix_of(key: str) -> str:
 class TryForm(StudioForm):
     """What a draft is tried with: words, and the pictures that its recipe asks for."""
 
-    prompt = forms.CharField(label=gettext_lazy("Prompt"), required=False, max_length=4000, widget=Line(WIDE))
+    prompt = forms.CharField(label=gettext_lazy("Prompt"), required=False, max_length=MOST_PROMPT, widget=Line(WIDE))
     picture = forms.FileField(
         label=gettext_lazy("Picture to start from"), required=False, widget=forms.FileInput({"accept": PICTURES})
     )

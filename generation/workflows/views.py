@@ -192,7 +192,7 @@ def _page(
     }
     if number := request.GET.get("tried", ""):
         job = visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
-        context |= {"job": job, "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}")}
+        context |= {"job": job, "socket_url": page_frame.socket_of(job)}
     return render(request, "generation/workflows/version.html", context, status=status)
 
 

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from stylestudio.jobs.kinds import Job, Status
+from stylestudio.host.rooms import Named
+from stylestudio.jobs.kinds import Job, Kind, Status, register
 
 # Why such a job failed, by the code that it stores. Kinds add their own, or say it more precisely.
 FAULTS: dict[str, object] = {
@@ -82,6 +83,11 @@ class WorkerJob(Job):
         return bool(self.total)
 
     @property
+    def done_text(self) -> str:
+        """How far it is, in words."""
+        return str(_("%(done)s of %(total)s pictures") % {"done": f"{self.done:,}", "total": f"{self.total:,}"})
+
+    @property
     def outcome(self) -> str:
         """What came of it in a few words, where that is more than that it was done."""
         if not self.is_partial:
@@ -112,3 +118,19 @@ class WorkerJob(Job):
             "report": self.report,
             "error": self.explanation if self.error_kind else "",
         }
+
+
+def register_work(
+    model: type[WorkerJob],
+    card: str,
+    *,
+    by: str,
+    wake: str,
+    row: str = "queue/work/_row.html",
+    shown_with: tuple[str, ...] = (),
+) -> None:
+    """Add a kind of such jobs, when Django is ready: the templates of its card and of its row on the queue page, the
+    module with its `facts` and `sweep`, and the address of what wakes workers for it.
+    """
+    facts, sweep = Named(f"{by}:facts"), Named(f"{by}:sweep")
+    register(Kind(model.kind, model, (card, row), facts, sweep, Named(wake), shown_with=shown_with))

@@ -137,6 +137,11 @@ def socket_url(watch: str) -> str:
     return f"/ws/progress?{urlencode(query)}"
 
 
+def socket_of(job: kinds.Job) -> str:
+    """The address of the socket of a page that shows one job."""
+    return socket_url(f"{job.kind}-{job.pk}")
+
+
 @once_a_page
 def media_trouble() -> str:
     """What is wrong between database and media, as a worker last saw it; empty if all is well."""

@@ -18,6 +18,9 @@ MOST_CPU_MS = 80  # for a JPEG picture of a megapixel out of a zip: 25 a second 
 LEAST_RATIO = 0.7  # to one thread of Pillow that only decodes and shrinks them
 MOST_MEMORY_MB = 150
 MOST_CHECK_S, MOST_REPORT_MS = 60, 200  # of processor time: 1,000 pictures of a megapixel measured, 2,000 reported on
+MOST_STEP_RATIO, MOST_JOB_RATIO, MOST_PACKING_RATIO = 1.1, 2.0, 1.2  # to the same calls of the libraries
+LEAST_BUSY = 0.8  # of the cores, to threads that only call the libraries
+MOST_EMPTY = 0.12  # of a sheet before its sides become powers of two
 
 
 def report_of(name: str) -> dict[str, Any]:
@@ -56,3 +59,14 @@ def test_the_health_of_a_thousand_pictures_is_known_within_a_minute() -> None:
     figures = report_of("health.py")
     assert figures["check_of_1000_processor_s"] <= MOST_CHECK_S
     assert figures["report_on_2000_processor_ms"] <= MOST_REPORT_MS
+
+
+@pytest.mark.heavy
+def test_game_assets_are_made_nearly_as_fast_as_the_libraries_can() -> None:
+    figures = report_of("assets.py")
+    assert {name: each["ratio"] for name, each in figures["steps"].items() if each["ratio"] > MOST_STEP_RATIO} == {}
+    assert figures["job"]["ratio"] <= MOST_JOB_RATIO
+    assert figures["job"]["busy_ratio"] >= LEAST_BUSY
+    assert figures["sheet"]["ratio"] <= MOST_PACKING_RATIO
+    assert figures["sheet"]["empty"] < MOST_EMPTY
+    assert figures["same_bytes"]

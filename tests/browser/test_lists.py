@@ -21,7 +21,7 @@ from tests.generation.derivations.sheets.reading import of_hash, same
 pytestmark = pytest.mark.heavy  # a studio of its own, and three hundred pictures
 
 ROWS = 300
-SLOW = 1800  # seconds
+SLOW = 240  # seconds; on two idle cores three hundred pictures take half a minute
 NAMES = [f"icon-{number:03}" for number in range(ROWS)]
 
 
@@ -57,6 +57,8 @@ def test_three_hundred_rows_become_a_named_sheet_though_the_worker_is_killed_twi
     until(lambda: number(house, pictures) >= ROWS, SLOW)
     expect(page.get_by_text(f"{ROWS} of {ROWS} pictures")).to_be_visible(timeout=60_000)
     expect(page.locator(".contact-sheet img").first).to_be_visible()
+    # The card knows it first; what a press takes is what the page says of the results.
+    expect(page.get_by_text(f"{ROWS} of {ROWS}", exact=True)).to_be_visible(timeout=60_000)
     said = "SELECT count(*), count(DISTINCT seed), count(DISTINCT task_id), count(DISTINCT name) FROM"
     assert asked(house, f"{said} pictures_generatedimage") == [(ROWS, ROWS, ROWS, ROWS)]
     assert number(house, "SELECT count(*) FROM pictures_generationtask") == ROWS
@@ -73,8 +75,7 @@ def test_three_hundred_rows_become_a_named_sheet_though_the_worker_is_killed_twi
     assert number(house, finished) == ROWS
 
     page.goto(listed)
-    expect(page.get_by_label("Icon")).to_be_checked()
-    expect(page.get_by_text(f"{ROWS} of {ROWS}", exact=True).nth(1)).to_be_visible()
+    expect(page.get_by_role("radio", name=f"Icon {ROWS} of {ROWS}")).to_be_checked()
     page.get_by_role("button", name="Sheet").click()
     expect(page.get_by_label("Name of the sheet")).to_have_value("Icons")
     expect(page.get_by_label("Names of the frames")).to_have_value("{name}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from playwright.sync_api import Page
 from generation.derivations.sheets.making import Sheet, make
 from generation.derivations.sheets.pieces import Frame
 from generation.derivations.sheets.wishes import Layout, Wish
-from tests.browser.conftest import the_browser
+from tests.browser import godot
+from tests.browser.conftest import CHROMIUM, the_browser, the_driver
 from tests.generation.derivations.sheets.reading import pictures, same
 
 pytestmark = pytest.mark.heavy
@@ -143,3 +146,20 @@ def test_babylon_draws_every_frame(loaders: Path, tmp_path: Path) -> None:
     for name, (across, down, wide, high) in found.items():
         corner = [round(across * sheet.width), round(down * sheet.height)]
         assert same(drawn(sheet, [*corner, wide, high], [0, 0], [wide, high]), WANTED[name])
+
+
+@pytest.mark.parametrize("most_side", [2048, 128])
+def test_godot_draws_every_frame_and_knows_the_animation(loaders: Path, most_side: int) -> None:
+    made = make(frames(), Wish(name="fox", engine="godot", milliseconds=80, layout=Layout(most_side)))
+    assert most_side > 128 or len(pictures(made.files)) > 1
+    with closing(the_driver().chromium.launch(executable_path=CHROMIUM, args=godot.FLAGS)) as chromium:
+        said = godot.opened(chromium, loaders, made.files)
+    told = [line.split(" ", 1) for line in said if line.startswith(("frame ", "animation "))]
+    found = {}
+    for path, wide, high, pixels in (json.loads(facts) for kind, facts in told if kind == "frame"):
+        found[path] = Image.frombytes("RGBA", (wide, high), base64.b64decode(pixels))
+    wanted = {f"res://{name}.tres": image for name, image in WANTED.items()}
+    wanted |= {f"walk {number}": WANTED[f"walk_{number:02}"] for number in range(8)}
+    assert found.keys() == wanted.keys(), said[:9]
+    assert [path for path, image in wanted.items() if not same(found[path], image)] == []
+    assert [json.loads(facts) for kind, facts in told if kind == "animation"] == [["walk", 12.5, True, 8]]

@@ -29,18 +29,15 @@ class DatasetsConfig(rooms.Room):
     def ready(self) -> None:
         """Register the kind with the kernel."""
         # Models can be imported only now.
-        from stylestudio.jobs import kinds
+        from stylestudio.jobs.worker_job import register_work
         from training.datasets.models import DatasetJob
 
         super().ready()
-        kinds.register(
-            kinds.Kind(
-                name=DatasetJob.kind,
-                model=DatasetJob,
-                fragments=("training/datasets/_dataset_job.html", "training/datasets/_dataset_row.html"),
-                facts=rooms.Named("training.datasets.dataset_jobs:facts"),
-                sweep=rooms.Named("training.datasets.dataset_jobs:sweep"),
-                shown_with=("dataset",),
-                wake=rooms.Named("training.datasets.tasks:wake"),
-            )
+        register_work(
+            DatasetJob,
+            "training/datasets/_dataset_job.html",
+            by="training.datasets.dataset_jobs",
+            wake="training.datasets.tasks:wake",
+            row="training/datasets/_dataset_row.html",
+            shown_with=("dataset",),
         )

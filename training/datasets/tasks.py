@@ -5,6 +5,7 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
+from stylestudio.processes import waking
 
 work_on_jobs = Named("training.datasets.dataset_jobs:life.work")
 
@@ -15,9 +16,4 @@ def work_on_datasets() -> None:
     work_on_jobs()
 
 
-def wake(seconds: float) -> None:
-    """Wake workers for datasets, now or after so many seconds."""
-    if seconds:
-        work_on_datasets.schedule(delay=seconds)
-    else:
-        work_on_datasets()
+wake = waking.by(work_on_datasets)

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from stylestudio.jobs.presses import once
-from stylestudio.live import page_frame, publisher
+from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, require_maker, visible
 from stylestudio.people.trash import page_of_deleted
+from stylestudio.queue import work_pages
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions import views as caption_views
 from training.datasets.collecting import reading_views, readings
@@ -97,8 +98,7 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """Work on a dataset on its own page, for browsers without JavaScript."""
     found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
-    watch = page_frame.socket_url(f"{found.kind}-{found.pk}")
-    return render(request, "training/datasets/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
+    return work_pages.shown(request, found, "training/datasets/job.html", dataset=found.dataset)
 
 
 @require_POST
@@ -106,7 +106,7 @@ def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel work on a dataset; what is stored stays."""
     found = changeable(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
     dataset_jobs.life.cancel(found)
-    return _job_answer(request, found)
+    return work_pages.told(request, found, found.dataset)
 
 
 @require_POST
@@ -116,12 +116,6 @@ def job_clear(request: StudioRequest, pk: int) -> HttpResponse:
     require_maker(request.user, found)
     found.clear()
     return HttpResponse() if request.htmx else redirect(found.dataset)
-
-
-def _job_answer(request: StudioRequest, found: DatasetJob) -> HttpResponse:
-    if request.htmx:
-        return HttpResponse("".join(publisher.fragments(found, (request.LANGUAGE_CODE,)).values()))
-    return redirect(found.dataset)
 
 
 urlpatterns = [

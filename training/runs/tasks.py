@@ -7,6 +7,7 @@ from typing import Any
 from huey.contrib.djhuey import db_task
 
 from stylestudio.host.rooms import Named
+from stylestudio.processes import waking
 
 begin_thread = Named("training.runs.running.runner:begin_thread")
 order_report = Named("training.runs.epoch_report:order_report_by_keys")
@@ -24,12 +25,7 @@ def ask_for_report(training: int, user: int) -> None:
     order_report(training, user)
 
 
-def wake(seconds: float) -> None:
-    """Wake workers for trainings, now or after so many seconds."""
-    if seconds:
-        train.schedule(delay=seconds)
-    else:
-        train()
+wake = waking.by(train)
 
 
 def hear_of_engine(sender: object, **_facts: Any) -> None:

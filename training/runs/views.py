@@ -156,7 +156,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
         "chart": loss_curve.chart(job),
         "checkpoints": checkpoints.listed(job),
         "can_change": may_change(request.user, job),
-        "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}"),
+        "socket_url": page_frame.socket_of(job),
     }
 
 

@@ -1,7 +1,7 @@
 """Sheets for Godot 4: a resource for each frame, and one with the animations.
 
 A frame is an `AtlasTexture`, whose `margin` puts back what was cut away: where the piece is in the frame, and by how
-much the frame is larger. Written from Godot's own documents; not opened in Godot here.
+much the frame is larger. Godot 4.6 draws them to the pixel (`tests/browser/test_sheets_in_engines.py`).
 """
 
 from __future__ import annotations

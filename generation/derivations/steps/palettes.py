@@ -45,9 +45,9 @@ def _packed(colours: Bytes) -> Any:
 
 
 def _fewer(visible: Bytes, most: int) -> Bytes:
-    if len(np.unique(_packed(visible))) <= most:
-        return visible
     row = Image.fromarray(visible.reshape(1, -1, 3))
+    if row.getcolors(most) is not None:  # it stops counting at one more, which sorting all of them does not
+        return visible
     fewer = row.quantize(most, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     return np.asarray(fewer.convert("RGB")).reshape(-1, 3)
 

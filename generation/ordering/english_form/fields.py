@@ -17,14 +17,13 @@ from django.utils.translation import gettext_lazy
 
 from generation.engines import roster
 from generation.ordering.english_form.unread import foreign, is_unread
+from generation.pictures.models import MOST_PROMPT
 from generation.recipes.recipe import Recipe
 from generation.texts import translating
 from generation.texts.models import Translation
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import TextBox
 from stylestudio.people.access import whole_numbers
-
-MOST_ENGLISH = 4000  # characters, as of a prompt
 
 
 class EnglishFields(StudioForm):
@@ -38,7 +37,7 @@ class EnglishFields(StudioForm):
     english = forms.CharField(
         label=gettext_lazy("English for the model"),
         required=False,
-        max_length=MOST_ENGLISH,
+        max_length=MOST_PROMPT,
         widget=TextBox({"rows": 3, "lang": "en", "spellcheck": "true"}),
         help_text=gettext_lazy(
             "The model gets this; the prompt stays as you wrote it. If this is empty, it gets the prompt as it is."

@@ -11,6 +11,7 @@ from generation.engines import roster
 from generation.making import recipe_lacks
 from generation.ordering.orders import Ingredient
 from generation.recipes import registry
+from stylestudio.edge.page_memory import once_a_page
 
 # What the form says of its switch: on or off because of the styles, or as its person chose.
 ON, OFF, OWN = "on", "off", "own"
@@ -43,6 +44,7 @@ def _is_asked_for(mix: Sequence[Ingredient]) -> bool:
     return bool(mix) and mix[0].version.style.is_cut_out
 
 
+@once_a_page
 def lack() -> str:
     """What serving engines lack to cut pictures out; "" if one can, or if none serves: then everything waits."""
     return recipe_lacks.trouble(registry.changers()["cut-out"]) if roster.serving() else ""

@@ -11,6 +11,7 @@ from generation.pictures.models.generated_images import GeneratedImage, LivePict
 from generation.pictures.models.generation_tasks import (
     LEAST_SIDE,
     MOST_PICTURES,
+    MOST_PROMPT,
     MOST_SEED,
     MOST_SIDE,
     MOST_STYLES,
@@ -39,6 +40,7 @@ from generation.pictures.models.trash_entries import TrashCount, TrashEntry
 __all__ = [
     "LEAST_SIDE",
     "MOST_PICTURES",
+    "MOST_PROMPT",
     "MOST_SEED",
     "MOST_SIDE",
     "MOST_STYLES",

@@ -36,6 +36,7 @@ from stylestudio.picture_settings.settings import PictureSettings
 LEAST_SIDE, MOST_SIDE = 64, 2048
 MOST_PICTURES = 16
 MOST_STYLES = 5
+MOST_PROMPT = 4000  # characters, also of its English and of a text that a recipe asks for
 # The seeds of all pictures of a task fit a signed 64-bit column; engines take up to 2**64 - 1.
 MOST_SEED = 2**63 - 1 - MOST_PICTURES
 
@@ -75,7 +76,7 @@ class GenerationTask(OftenUsed, Job):
         IMAGE = "image", _("Image to image")
 
     mode = models.CharField(max_length=5, choices=Mode.choices, default=Mode.TEXT)
-    prompt = models.TextField(max_length=4000)
+    prompt = models.TextField(max_length=MOST_PROMPT)
     final_prompt = models.TextField()
     negative = models.TextField(blank=True)
     width = models.PositiveIntegerField()

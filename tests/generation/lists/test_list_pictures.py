@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -63,8 +64,14 @@ def test_the_picture_of_an_empty_list_says_why_there_is_none(her: Client, made: 
     page = her.post(f"/lists/{made.pk}/draw/").headers["Location"]
     sheet_jobs.life.work()
     assert ContactSheet.objects.get().status == Status.FAILED
-    assert "There is no picture yet." in her.get(page).content.decode()
-    assert her.post(f"/lists/{made.pk}/draw/").headers["Location"] != page
+    said = her.get(page).content.decode()
+    assert "There is no picture yet." in said
+    # The button of the card, and without JavaScript the one below it.
+    pressed = re.findall(r"(Try again|Cancel)\s*</button>", said)
+    assert pressed == ["Try again", "Try again"] and f'hx-post="/lists/{made.pk}/draw/"' in said
+    again = her.post(f"/lists/{made.pk}/draw/", headers={"HX-Request": "true"}).headers["HX-Redirect"]
+    assert again != page
+    assert re.findall(r"(Try again|Cancel)\s*</button>", her.get(again).content.decode()) == ["Cancel", "Cancel"]
 
 
 def test_a_worker_that_dies_while_drawing_leaves_nothing_and_the_next_one_draws_it(

@@ -148,6 +148,17 @@ def test_a_model_that_says_nothing_is_told(engine: Engine, ada: User, monkeypatc
 
 
 @pytest.mark.django_db
+def test_its_page_counts_prompts_and_says_that_it_was_cancelled(her: Client, ada: User) -> None:
+    job = translating.order(ada, ["猫", "雪"])
+    assert job.start("w")
+    address = f"/translations/{job.pk}/"
+    assert "0 of 2 prompts" in her.get(address).content.decode()
+    assert her.post(f"{address}cancel/").headers["Location"] == address
+    assert "Cancelled." in her.get(address).content.decode()
+    assert "Cancelled." in her.post(f"{address}cancel/", headers={"HX-Request": "true"}).content.decode()
+
+
+@pytest.mark.django_db
 def test_nobody_else_sees_words_that_are_not_ordered_yet(her: Client, ada: User, bob: User, client: Client) -> None:
     job = translating.order(ada, [FOX])
     own = reverse("generation:translation", args=[job.pk])

@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from generation.engines.models import Engine
+from generation.making import recipe_lacks
 from generation.ordering import forms, orders
 from generation.ordering.orders import Order
 from generation.ordering.style_wishes import transparency
 from generation.pictures import shapes
 from generation.recipes import registry
+from generation.recipes.recipe import Recipe
 from styles.forms import StyleForm
 from styles.models import Style
 from tests.generation.browsing import HTMX, VALID, address, as_posted
@@ -128,6 +132,24 @@ def test_where_no_engine_can_cut_out_a_style_switches_nothing_on_and_the_form_sa
     assert "nothing can cut them out now" in page(her.get("/"))
     Engine.objects.update(background_removal=["birefnet.safetensors"])
     assert transparency.lack() == ""
+
+
+def test_a_change_of_the_form_reads_the_lists_of_the_engines_once(
+    engine: Engine, her: Client, icons: Style, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    trouble = recipe_lacks.trouble
+
+    def counted(recipe: Recipe) -> str:
+        asked.append(recipe.name)
+        return trouble(recipe)
+
+    monkeypatch.setattr(recipe_lacks, "trouble", counted)
+    sent = {**VALID, "style": icons.pk, "order": icons.pk, "cut_out_by": "off"}
+    with CaptureQueriesContext(connection) as captured:
+        assert her.post(address("compose"), sent, headers=HTMX).status_code == 200
+    read = [each for each in captured if "loras" in each["sql"] and f'FROM "{Engine._meta.db_table}"' in each["sql"]]
+    assert len(read) == 1 and asked.count("cut-out") == 1
 
 
 def test_without_any_engine_all_waits_and_the_style_is_followed(her: Client, icons: Style) -> None:
