@@ -34,7 +34,7 @@ from stylestudio.people import accounts
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
-# By what they take, from 7 minutes to half a minute.
+# By what they take, from 4 minutes to half a minute.
 LONGEST = (
     "tests/browser/",
     "tests/test_query_plans.py",
