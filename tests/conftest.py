@@ -34,7 +34,7 @@ from stylestudio.people import accounts
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
-# By what they take, from 7 minutes to half a minute.
+# By what they take, from 4 minutes to half a minute.
 LONGEST = (
     "tests/browser/",
     "tests/test_query_plans.py",
@@ -77,12 +77,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByStudio(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Each file stays whole, and the stories of a folder go to one process, which starts their studio once."""
+    """Each file stays whole, and the stories of the browser go to one process, which starts their studio once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        if file.startswith("tests/browser/generation/"):  # half of the stories
-            return "tests/browser/generation"
         return "tests/browser" if file.startswith("tests/browser/") else file
 
 

@@ -20,7 +20,7 @@ def facts() -> Sequence[EngineFact]:
     """One fact per engine to show, those that failed first."""
     shown = roster.known()
     serve = {engine.pk for engine in roster.chosen(engine for engine in shown if engine.health == Engine.Health.OK)}
-    prompts = _by_engine()
+    prompts = _by_engine() if shown else {}
     found = [_fact(engine, prompts.get(engine.pk, []), engine.pk in serve) for engine in shown]
     return sorted(found, key=lambda fact: not fact.failed)
 

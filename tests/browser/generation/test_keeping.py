@@ -149,6 +149,7 @@ def shown(page: Page) -> list[str]:
     return [str(each.get_attribute("id")) for each in page.locator(".placed").all()]
 
 
+@pytest.mark.heavy  # with a mouse and keys by default
 def test_on_a_phone_a_picture_gets_stars_and_a_board(kept: Studio, enter: Enter) -> None:
     page = enter(kept, "bob", WALL, width=390, has_touch=True, is_mobile=True)
     page.locator("figure.tile > a").last.tap()
@@ -166,6 +167,7 @@ def test_on_a_phone_a_picture_gets_stars_and_a_board(kept: Studio, enter: Enter)
     assert page.evaluate(small) == 0
 
 
+@pytest.mark.heavy  # by default tests/forms/test_by_hand.py sends every form without a script
 def test_without_a_script_hearts_stars_and_boards_are_forms(kept: Studio, enter: Enter) -> None:
     page = enter(kept, "bob", WALL, java_script_enabled=False)
     page.locator("figure.tile > a").first.click()

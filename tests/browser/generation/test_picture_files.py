@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Enter, Studio
@@ -62,6 +63,7 @@ def test_a_file_is_chosen_with_the_keyboard_alone_on_a_phone(studio: Studio, ent
     filled(page)
 
 
+@pytest.mark.heavy  # by default tests/generation/ordering/files does it
 def test_without_scripts_it_is_a_page(studio: Studio, enter: Enter) -> None:
     page = enter(studio, path="/read/", java_script_enabled=False)
     page.locator("main input[name=picture]").set_input_files(payload())

@@ -137,6 +137,7 @@ def test_with_a_mouse(house: Studio, enter: Enter) -> None:
     expect(page.get_by_text("2 selected")).to_be_visible()
 
 
+@pytest.mark.heavy  # by default tests/generation/selecting does it without a browser
 def test_all_that_the_filter_shows_is_downloaded_and_fifty_are_deleted_and_come_back(
     house: Studio, enter: Enter
 ) -> None:

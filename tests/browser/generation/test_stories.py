@@ -136,6 +136,7 @@ def test_image_to_image_starts_from_an_upload(studio: Studio, engine: PreviewThr
     expect(page.get_by_text("0.35")).to_be_visible()
 
 
+@pytest.mark.heavy  # by default tests/generation/ordering/files does it
 def test_a_bad_reference_is_refused_in_words(
     studio: Studio, engine: PreviewThread, enter: Enter, complaints: Complaints
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_picture_is_deleted_and_brought_back(studio: Studio, engine: PreviewTh
     expect(page.get_by_role("img", name="delete me and undo")).to_have_count(1)
 
 
+@pytest.mark.heavy  # by default tests/forms/test_by_hand.py sends every form without a script
 def test_without_javascript_the_same_things_work(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio, java_script_enabled=False)
     page.get_by_role("checkbox", name="Ink & mist v1").check()
@@ -187,6 +189,7 @@ def test_without_javascript_the_same_things_work(studio: Studio, engine: Preview
     expect(page.get_by_role("img", name="plain forms").first).to_be_visible()
 
 
+@pytest.mark.heavy  # by default test_every_page.py looks at the form on a phone
 def test_on_a_phone_a_picture_can_be_made(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio, width=390, has_touch=True, is_mobile=True)
     job = ask(page, "from the sofa")

@@ -228,7 +228,9 @@ def paged(person: User, filters: Filters, size: int) -> list[int]:
 def test_a_wall_shows_what_the_slow_way_finds(studio: Studio, way: str, together: int) -> None:
     turn = list(WAYS).index(way)
     for number, filters in enumerate(asked(together)):
-        for person in studio.people if together > 100 else [studio.people[(number + turn) % 2]]:
+        if together < 100 and (number + turn) % 2:
+            continue  # by default each is asked in two ways, for another person in each
+        for person in studio.people if together > 100 else [studio.people[(number + turn // 2) % 2]]:
             right = studio.slow(person, filters)
             assert paged(person, filters, 17) == right, filters
             found = query.pictures(person, filters)

@@ -122,10 +122,10 @@ def test_a_large_workflow_takes_little_time(infos: dict[str, Any]) -> None:
         )
         last = str(number)
     nodes["9"]["inputs"]["images"] = [last, 0]
-    start = time.monotonic()
+    start = time.process_time()
     found = Workflow(taking.take(as_file(nodes)).nodes, infos)
     building.document(found, building.propose(found, "x"), "own-x", 1)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 json_values = st.recursive(

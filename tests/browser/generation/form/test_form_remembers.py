@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from stylestudio.preview_engine.server import PreviewThread
-from tests.browser.conftest import Enter, Studio, sign_in
+from tests.browser.conftest import Enter, Studio, sign_in, until
 from tests.browser.generation.test_stories import ask, look
 
 
@@ -20,6 +22,14 @@ def prompt(page: Page) -> str:
 def is_told(page: Page) -> None:
     """The studio knows the form as it is."""
     expect(page.locator("#main.htmx-request, #main .htmx-request")).to_have_count(0)
+
+
+def draft(studio: Studio, name: str) -> str:
+    """The form of somebody as the studio has it."""
+    with closing(sqlite3.connect(studio.data / "stylestudio.sqlite3", timeout=30)) as database:
+        select = "SELECT fields FROM ordering_draft JOIN auth_user ON auth_user.id = owner_id WHERE username = ?"
+        found = database.execute(select, [name]).fetchone()
+    return str(found[0]) if found else ""
 
 
 def empty(page: Page) -> None:
@@ -42,8 +52,19 @@ def test_a_form_survives_a_reload_navigation_and_the_end_of_the_session(studio: 
     expect(page.locator("#rounded")).to_contain_text("Rounded to 1000")
     page.get_by_role("button", name="Swap width and height").click()
     expect(page.locator("[data-shows=shape]")).to_have_text("1024 × 1000")
+    is_told(page)  # what is under way is older than the words that follow
     page.get_by_role("textbox", name="Prompt").fill("a blue teapot")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.is_navigation_request() else None)
+
+    def is_asked_again() -> bool:
+        page.wait_for_timeout(50)
+        return len(asked) == 2
+
     page.reload()  # sooner than the form tells the studio of words by itself
+    until(is_asked_again)  # the first page may have been made before the studio read them
+    until(lambda: "a blue teapot" in draft(studio, "ada"))  # a busy studio may have made the second one before, too
+    page.reload()
 
     def is_whole() -> None:
         expect(page.get_by_role("textbox", name="Prompt")).to_have_value("a blue teapot")

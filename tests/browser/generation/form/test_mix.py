@@ -220,6 +220,7 @@ def test_a_style_is_found_by_kind_and_by_words_in_any_order(
     expect(page.get_by_text("No style matches.")).to_be_visible()
 
 
+@pytest.mark.heavy  # by default a dialog of test_keys.py is asked for again
 def test_styles_that_did_not_arrive_are_asked_for_again_when_one_is_searched(
     studio: Studio, enter: Enter, complaints: Complaints
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from stylestudio.preview_engine.server import PreviewThread
@@ -48,6 +49,7 @@ def recipe_of(page: Page, job: Locator) -> Locator:
     return page.locator("dt", has_text="Recipe").locator("xpath=following-sibling::dd[1]")
 
 
+@pytest.mark.heavy  # by default tests/generation/workflows/test_pages.py tells it without a browser
 def test_a_workflow_becomes_a_form_and_a_second_version_changes_no_picture(
     studio: Studio, engine: PreviewThread, enter: Enter, complaints: Complaints
 ) -> None:
