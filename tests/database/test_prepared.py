@@ -62,7 +62,7 @@ def test_a_row_is_stored_as_by_django_itself(ada: User, model: Any) -> None:
     [
         {"width": "640", "steps": 7.0, "is_face": 1},
         {"cfg": 3, "denoise": "0.5"},
-        {"prompt": SafeString("a fox"), "status": Status.COMPLETED, "negative": 12},
+        {"prompt": SafeString("a fox"), "status": Status.QUEUED, "negative": 12},
     ],
 )
 def test_a_value_of_another_type_is_stored_as_by_django_itself(ada: User, changes: dict[str, Any]) -> None:
