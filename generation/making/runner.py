@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from generation.engines import installs, roster
-from generation.engines.models import Engine
+from generation.engines.models import Engine, brief
 from generation.making import cancelling, fetching, installable, recovery, source_pictures, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
@@ -42,10 +42,8 @@ from stylestudio.comfy.errors import (
     NotFound,
     PromptLost,
 )
-from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.protocol import events
-from stylestudio.database.prepared import Prepared, instance
 from stylestudio.images import decoding
 from stylestudio.live import publisher
 from stylestudio.processes import workers
@@ -83,22 +81,11 @@ def _make_one() -> bool:
     return True
 
 
-_LONG = {"devices", *MODEL_FOLDERS, "node_classes", "node_infos"}
-_OF_ENGINE = [field.attname for field in Engine._meta.concrete_fields if field.attname not in _LONG]
-_engine = Prepared(lambda pk: Engine.objects.filter(pk=pk).values_list(*_OF_ENGINE))
-
-
-def _brief(pk: int) -> Engine:
-    """An engine without its lists, which are long and read only if somebody asks for them."""
-    [row] = _engine.rows(pk)
-    return instance(Engine, row, *_OF_ENGINE)
-
-
 def run(claimed: Claim) -> None:
     """One attempt at one picture, however it ends. Only DatabaseError is raised: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
     if not EnginePrompt.engine.is_cached(prompt):
-        prompt.engine = _brief(prompt.engine_id)
+        prompt.engine = brief(prompt.engine_id)
     making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
     verdict: Verdict | None = None
     try:
