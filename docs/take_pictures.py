@@ -31,7 +31,7 @@ SEEN = """() => [...document.images].every((image) => {
   return box.bottom < 0 || box.top > innerHeight || !box.width || image.complete;
 })"""
 IN_PROGRESS = r"""() => [...document.querySelectorAll("article.job")].some((job) =>
-  /Step [1-4] of 4 · picture [2-4] of 4/.test(job.innerText.replace(/\s+/g, " ")))"""
+  /Step [1-4] of 4 · [1-3] of 4 done/.test(job.innerText.replace(/\s+/g, " ")))"""
 PEOPLE = """
 from django.contrib.auth.models import User
 User.objects.create_superuser("ada", password="drawing-room-7")

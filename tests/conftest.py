@@ -23,6 +23,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker, Settings
 from xdist.scheduler import LoadFileScheduling
 
+from stylestudio.database import remembered
 from stylestudio.edge import passes, serving
 from stylestudio.edge.recent import Recent
 from stylestudio.jobs.kinds import Job
@@ -164,6 +165,7 @@ def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     No push leaves, except in tests marked `live_pushes`. One fixture does it all: thousands of tests use it.
     """
     accounts.accounts_exist.forget()  # a yes is remembered for the life of the process
+    remembered.forget_all()
     monkeypatch.setattr(passes, "register", passes.Register())  # of sessions of one database
     monkeypatch.setattr(serving, "recent", Recent())  # of files of one media folder
     quiet = None if request.node.get_closest_marker("live_pushes") else Noted()

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.engines.long_json import LongJSONField
 from stylestudio.comfy.connection.address import join_credentials, split_credentials
+from stylestudio.comfy.file_names import MODEL_FOLDERS
+from stylestudio.database.prepared import Prepared, instance
 
 
 class Engine(models.Model):
@@ -116,3 +118,14 @@ class Engine(models.Model):
         """
         self.address, self.credentials = address, credentials
         self.health, self.health_since, self.checked_at = self.Health.UNKNOWN, timezone.now(), None
+
+
+_LONG = {"devices", *MODEL_FOLDERS, "node_classes", "node_infos"}
+_BRIEF = [field.attname for field in Engine._meta.concrete_fields if field.attname not in _LONG]
+_brief = Prepared(lambda pk: Engine.objects.filter(pk=pk).values_list(*_BRIEF))
+
+
+def brief(pk: int) -> Engine:
+    """An engine without its lists, which are long and read only if somebody asks for them."""
+    [row] = _brief.rows(pk)
+    return instance(Engine, row, *_BRIEF)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -58,16 +58,12 @@ class LostRace(IntegrityError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a picture of a task is started: its index, the number of this attempt at it, the engine and its slot.
-
-    `patterns` are those of graphs around it: they are stored, and it is likely one of them.
-    """
+    """Where a picture of a task is started: its index, the number of this attempt at it, the engine and its slot."""
 
     index: int
     attempt: int
     engine: Candidate
     slot: int
-    patterns: set[int]
 
 
 def claim(worker: str, *, hold: bool = False) -> Claim | None:
@@ -192,6 +188,11 @@ def _left_to(worker: str) -> QuerySet[EnginePrompt]:
     return EnginePrompt.objects.live().filter(Q(lease_until__lt=Now()) | Q(worker=worker))
 
 
+@cache
+def _keys_left_to(worker: str) -> Prepared:
+    return Prepared(lambda: _left_to(worker).order_by().values_list("pk"))
+
+
 def _due_orphan(worker: str, *, hold: bool) -> EnginePrompt | None:
     if not orphans.is_due:
         return None
@@ -216,9 +217,10 @@ def _adopt(worker: str) -> EnginePrompt | None:
     Pictures that nobody wants any more end here, and those that their engine keeps too long are freed for another one.
     """
     asked: frozenset[int] | None = None
-    for prompt in _left_to(worker).select_related("task__reference", "engine").order_by("pk"):
-        if prompt.pk in held:
-            continue
+    left = [pk for [pk] in _keys_left_to(worker).rows() if pk not in held]
+    if not left:
+        return None
+    for prompt in _left_to(worker).filter(pk__in=left).select_related("task__reference", "engine").order_by("pk"):
         if not prompt.task.is_active:
             verdicts.apply(prompt, prompt.task, recovery.left(prompt, prompt.task))
             continue
@@ -265,7 +267,7 @@ def _place(choice: Choice, task: GenerationTask, has_engine: bool, around: Rows)
     for engine, rows in _locked_engines(choice, has_engine, around):
         index, attempt = _free_index(task, rows)
         if slot := _free_slot(engine, rows, lone=choice.lone):
-            return _Place(index, attempt, engine, slot, {pattern for *_fields, pattern in rows if pattern is not None})
+            return _Place(index, attempt, engine, slot)
     raise LostRace(f"No engine has room for task {task.pk} any more.")
 
 
@@ -295,7 +297,7 @@ def _around(task: int, engine: int) -> QuerySet[Any, Any]:
     works = Q(ended_at__isnull=True, state__in=EnginePrompt.LIVE) & ~EnginePrompt.MADE
     rows = EnginePrompt.objects.filter(Q(task=task) | works & Q(engine=engine)).order_by()
     works_on = ExpressionWrapper(works, output_field=BooleanField())
-    fields = ("task", "index", "state", "attempt", "engine", "on_it", "slot", "pattern")
+    fields = ("task", "index", "state", "attempt", "engine", "on_it", "slot")
     return rows.annotate(on_it=works_on).values_list(*fields)
 
 
@@ -317,7 +319,7 @@ def _free_index(task: GenerationTask, rows: Rows) -> tuple[int, int]:
 
 def _free_slot(engine: Candidate, rows: Rows, *, lone: bool) -> int:
     """The engine's first free slot, from 1; 0 if it is full, or if it has anything and this must be `lone`."""
-    slots = [slot for *_attempt, pk, on_it, slot, _pattern in rows if pk == engine.pk and on_it]
+    slots = [slot for *_attempt, pk, on_it, slot in rows if pk == engine.pk and on_it]
     if len(slots) >= roster.AT_ONCE or (lone and slots):
         return 0
     return next(slot for slot in range(1, roster.AT_ONCE + 1) if slot not in slots)
@@ -356,7 +358,7 @@ def _start(worker: str, task: GenerationTask, place: _Place, at: datetime) -> En
         claimed_at=at,
     )
     prompt.graph = graphs.build(task, place.index, prompt_id)
-    prompt.share(place.patterns)
+    prompt.share()
     prompt.save(force_insert=True)
     if place.engine.warm != (warmth := graphs.warmth(task)):
         Engine.objects.filter(pk=place.engine.pk).update(warm=warmth)

@@ -14,8 +14,11 @@ from generation.engines.models import Engine
 from generation.making import cancelling
 from generation.making.claim import look_for_orphans
 from generation.making.runner import publish_waiting
+from stylestudio.database.prepared import Prepared
 
 log = logging.getLogger(__name__)
+
+_active = Prepared(lambda: Engine.objects.filter(active=True).order_by().values_list("pk", "checked_at"))
 
 SECONDS_BETWEEN_PROBES = 30.0  # of a healthy engine
 AGAIN = 5.0  # seconds, of one that did not answer; increases each time, up to SECONDS_BETWEEN_PROBES
@@ -45,8 +48,10 @@ class Monitor:
     def look(self) -> None:
         """Probe all engines that are due in parallel, so that a dead one does not delay the others."""
         now = time.monotonic()
-        due = [engine for engine in Engine.objects.filter(active=True) if self._is_due(engine, now)]
-        for engine, asked in [(engine, roster.start_probe(engine)) for engine in due]:
+        due = [pk for pk, checked_at in _active.rows() if self._is_due(pk, checked_at, now)]
+        # Only these are read: the lists of an engine are long, and this asks twice a second.
+        engines = Engine.objects.filter(pk__in=due, active=True) if due else ()
+        for engine, asked in [(engine, roster.start_probe(engine)) for engine in engines]:
             try:
                 self._hear(engine, asked)
             except Exception:  # whatever one of them answers, the others are processed too
@@ -65,9 +70,9 @@ class Monitor:
             look_for_orphans()
             roster.announce_return()
 
-    def _is_due(self, engine: Engine, now: float) -> bool:
+    def _is_due(self, engine: int, checked_at: object, now: float) -> bool:
         # Never probed: it is new, or somebody requested a probe.
-        return engine.checked_at is None or now >= self._due.get(engine.pk, 0.0)
+        return checked_at is None or now >= self._due.get(engine, 0.0)
 
     def _run(self) -> None:
         while not self._stop.wait(0.5):

@@ -7,7 +7,9 @@ import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import aclosing, closing, suppress
+from concurrent import futures
+from concurrent.futures import Future
+from contextlib import aclosing, closing
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from generation.engines import installs, roster
-from generation.engines.models import Engine
+from generation.engines.models import Engine, brief
 from generation.making import cancelling, fetching, installable, recovery, source_pictures, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
@@ -40,10 +42,8 @@ from stylestudio.comfy.errors import (
     NotFound,
     PromptLost,
 )
-from stylestudio.comfy.file_names import MODEL_FOLDERS
 from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.protocol import events
-from stylestudio.database.prepared import Prepared, instance
 from stylestudio.images import decoding
 from stylestudio.live import publisher
 from stylestudio.processes import workers
@@ -65,7 +65,7 @@ FETCH_PAUSES = (0.5, 1.0, 2.0)
 SAMPLED = 95
 
 
-Fetches: TypeAlias = dict[events.ImageRef, asyncio.Task[bytes]]
+Fetches: TypeAlias = dict[events.ImageRef, Future[bytes]]
 
 
 def work() -> None:
@@ -81,22 +81,11 @@ def _make_one() -> bool:
     return True
 
 
-_LONG = {"devices", *MODEL_FOLDERS, "node_classes", "node_infos"}
-_OF_ENGINE = [field.attname for field in Engine._meta.concrete_fields if field.attname not in _LONG]
-_engine = Prepared(lambda pk: Engine.objects.filter(pk=pk).values_list(*_OF_ENGINE))
-
-
-def _brief(pk: int) -> Engine:
-    """An engine without its lists, which are long and read only if somebody asks for them."""
-    [row] = _engine.rows(pk)
-    return instance(Engine, row, *_OF_ENGINE)
-
-
 def run(claimed: Claim) -> None:
     """One attempt at one picture, however it ends. Only DatabaseError is raised: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
     if not EnginePrompt.engine.is_cached(prompt):
-        prompt.engine = _brief(prompt.engine_id)
+        prompt.engine = brief(prompt.engine_id)
     making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
     verdict: Verdict | None = None
     try:
@@ -190,9 +179,8 @@ class _Making:
         try:
             return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_BETWEEN_LOOKS)))
         finally:
-            if self.fetches:  # it was left, or stored by another attempt
-                with suppress(RuntimeError):  # the loop has stopped, and they with it
-                    roster.pool.loop.submit(_drop(self.fetches))
+            for fetch in self.fetches.values():  # it was left, or stored by another attempt
+                fetch.cancel()
 
     def _end(self, stored: bool) -> EnginePrompt.State:
         """How the attempt ends; if nothing is stored, the worker stops or the task was cancelled."""
@@ -228,14 +216,18 @@ class _Making:
     ) -> AsyncGenerator[events.Event, None]:
         """Those events that the worker's thread has to act on, in the thread that hears them.
 
-        Steps and previews come many times in a second and are only noted: to wake the other thread takes longer than
-        what it does with them. As soon as a picture is named it is being fetched: the threads need a while to ask each
-        other.
+        All others are only noted: to wake the other thread takes longer than what it does with them. As soon as a
+        picture is named it is being fetched, and the other thread is woken when it is there.
         """
         is_named = False
         async with aclosing(stream):
             async for event in stream:
                 match event:
+                    case events.Posted():
+                        self.prompt.posted_at = timezone.now()
+                    case events.Started() if self.prompt.started_at is None:
+                        self.prompt.started_at = timezone.now()
+                        self.begin_at = time.monotonic() + SOON
                     case events.Progress(node=node, value=value, max=most):
                         if node in self.samplers:
                             self.heard = (value, most)
@@ -244,10 +236,10 @@ class _Making:
                     case events.Executed(images=[ref, *_others]):
                         if not is_named:
                             is_named = True
-                            self.fetches[ref] = asyncio.create_task(client.fetch(ref))
-                            self.fetches[ref].add_done_callback(lambda fetch: fetch.cancelled() or fetch.exception())
+                            self.fetches[ref] = fetch = roster.pool.loop.submit(client.fetch(ref))
+                            await asyncio.gather(asyncio.wrap_future(fetch), return_exceptions=True)
                         yield event
-                    case events.Posted() | events.Started() | events.Completed():
+                    case events.Completed():
                         yield event
 
     def _wanted(self) -> bool:
@@ -255,11 +247,6 @@ class _Making:
 
     def _on(self, event: events.Event) -> None:
         match event:
-            case events.Posted():
-                self.prompt.posted_at = timezone.now()
-            case events.Started() if self.prompt.started_at is None:
-                self.prompt.started_at = timezone.now()
-                self.begin_at = time.monotonic() + SOON
             case events.Executed(images=found):
                 self._store(found[0])
             case events.Completed(outputs=outputs):
@@ -358,18 +345,16 @@ class _Making:
 
     def _fetched(self, ref: events.ImageRef) -> Iterator[bytes]:
         """The bytes of a file on the engine, or nothing if it is left meanwhile."""
-        client = roster.pool.client(self.prompt.engine)
-        looked = time.monotonic()
-        with closing(
-            roster.pool.loop.iterate(_fetching(client, ref, self.fetches), poll=SECONDS_BETWEEN_LOOKS)
-        ) as ticks:
-            for data in ticks:
-                if data is not None:
-                    yield data
-                elif time.monotonic() - looked > SECONDS_BETWEEN_CANCEL_LOOKS:
-                    looked = time.monotonic()
-                    if self._is_left():
-                        return
+        fetch = self.fetches.pop(ref, None)
+        if fetch is None:
+            fetch = roster.pool.loop.submit(roster.pool.client(self.prompt.engine).fetch(ref))
+        try:
+            while not futures.wait([fetch], SECONDS_BETWEEN_CANCEL_LOOKS).done:
+                if self._is_left():
+                    return
+            yield fetch.result()
+        finally:
+            fetch.cancel()
 
     def _wait(self, seconds: float) -> None:
         """Pause, shorter if it is left."""
@@ -430,16 +415,6 @@ class _Making:
         EnginePrompt.objects.live().filter(pk=self.prompt.pk).update(**fields)
         for name, value in fields.items():
             setattr(self.prompt, name, value)
-
-
-async def _drop(fetches: Fetches) -> None:
-    for fetch in fetches.values():
-        fetch.cancel()
-
-
-async def _fetching(client: ComfyClient, ref: events.ImageRef, fetches: Fetches) -> AsyncGenerator[bytes, None]:
-    begun = fetches.pop(ref, None)
-    yield await (begun or client.fetch(ref))
 
 
 def settle(task: GenerationTask, *, made: bool) -> None:

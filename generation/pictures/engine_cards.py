@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -33,8 +34,8 @@ def _by_engine() -> dict[int, list[LivePrompt]]:
     return prompts
 
 
-def _since(prompt: LivePrompt) -> tuple[bool, float]:
-    return (False, prompt.started_at.timestamp()) if prompt.started_at else (True, 0.0)
+def _since(prompt: LivePrompt) -> tuple[bool, Any]:
+    return (False, prompt.started_at) if prompt.started_at else (True, 0)
 
 
 def _now(engine: Engine, prompts: Sequence[LivePrompt]) -> roster.Holding:

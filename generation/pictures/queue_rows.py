@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from generation.engines import roster
 from generation.pictures.estimates import WINDOW, Like, Place, PromptOnEngine, Sample
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from stylestudio.database.prepared import Moment, Prepared
 from stylestudio.edge.page_memory import once_a_page
 
 
@@ -20,7 +21,7 @@ class LivePrompt:
 
     pk: int
     engine: int
-    started_at: datetime | None
+    started_at: Any  # comparable with that of others; None if it waits there
     task: int
     title: str
     visibility: str
@@ -32,6 +33,10 @@ class LivePrompt:
 @once_a_page
 def live_prompts() -> list[LivePrompt]:
     """Our prompts that engines have, in the order in which they were sent."""
+    return sorted((LivePrompt(*row) for row in _live.rows()), key=lambda prompt: prompt.pk)
+
+
+def _live_prompts() -> QuerySet[EnginePrompt, Any]:
     task = GenerationTask.everything.filter(pk=OuterRef("task")).order_by()
     # Looked up for each, and sorted here: given a join, SQLite begins with people and goes through all they made; asked
     # for this order, it goes through all prompts along their keys.
@@ -42,11 +47,11 @@ def live_prompts() -> list[LivePrompt]:
         "username": Subquery(task.values("owner__username")),
         "is_face": Subquery(task.values("is_face")),
     }
-    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by().annotate(**told)
-    return sorted(
-        (LivePrompt(*row) for row in rows.values_list("pk", "engine", "started_at", "task", *told)),
-        key=lambda prompt: prompt.pk,
-    )
+    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by()
+    return rows.annotate(began=Moment("started_at"), **told).values_list("pk", "engine", "began", "task", *told)
+
+
+_live = Prepared(_live_prompts)
 
 
 def pictures_of_active() -> dict[int, int]:

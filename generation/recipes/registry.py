@@ -14,6 +14,7 @@ from generation.recipes import reading
 from generation.recipes.models import KeptRecipe, OwnVersion
 from generation.recipes.recipe import CONTROL, OWN, File, Recipe
 from stylestudio.comfy.file_names import canonical
+from stylestudio.database.remembered import Remembered
 from stylestudio.edge.page_memory import once_a_page
 
 FOLDER = Path(__file__).parent / "shipped"
@@ -119,11 +120,17 @@ def _kept(sha256: str) -> Recipe:
         raise RecipeGone(f"The recipe {sha256[:12]} of an earlier picture is not in the database.") from error
 
 
+_stored: Remembered[str] = Remembered()
+
+
 def keep(recipe: Recipe) -> None:
     """Keep this version as long as the database: call it before a task that names it is stored."""
+    if _stored.of([recipe.sha256]):
+        return
     if not KeptRecipe.objects.filter(pk=recipe.sha256).exists():
         row = KeptRecipe(sha256=recipe.sha256, name=recipe.name, version=recipe.version, document=recipe.document)
         KeptRecipe.objects.bulk_create([row], ignore_conflicts=True)
+    _stored.note({recipe.sha256: 1})
 
 
 def control_file(recipe: Recipe) -> str:

@@ -35,35 +35,13 @@ class AsideStorage(FileSystemStorage):
         return Path(self.path(name)).read_bytes()
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file, replacing an existing one, so that it survives a power failure. Raises OSError.
-
-        As `_save` does it, without what Django does for larger ones and for names that people choose: half of the time.
-        """
-        aside, target = Path(self.path(f"{ASIDE}/{Path(name).name}")), Path(self.path(name))
-        try:
-            try:
-                begun = _new_file(aside)
-            except FileExistsError:  # somebody else is writing a file of this name
-                self._save(name, ContentFile(data))
-                self.sync(name)
-                return
-            with begun as file:
-                file.write(data)
-            if self.file_permissions_mode is not None:
-                aside.chmod(self.file_permissions_mode)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside.replace(target)
-            self.sync(name)  # only now, for it covers the new name too
-        except OSError as error:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-            raise _named(error, self.path("")) from error
+        """Write a file, replacing an existing one, so that it survives a power failure. Raises OSError."""
+        self._save(name, ContentFile(data))
+        self.sync(name)  # only now, for it covers the new name too
 
     def move(self, name: str, target: str) -> None:
         """Rename a file. Raises OSError."""
-        place = Path(self.path(target))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Path(self.path(name)).replace(place)
+        _move(Path(self.path(name)), Path(self.path(target)))
 
     def delete(self, name: str) -> None:
         """Delete a file or an empty folder, unless it may belong to another database: then it stays."""
@@ -78,20 +56,48 @@ class AsideStorage(FileSystemStorage):
         super().delete(name)
 
     def _save(self, name: str, content: Any) -> str:
+        try:
+            if isinstance(content, ContentFile):
+                self._write(name, content.read())
+                return name
+        except FileExistsError:  # somebody else is writing a file of this name
+            content.seek(0)
         # Under its own name, which shows the sweep whose file it is.
         draft = self.get_available_name(f"{ASIDE}/{Path(name).name}")
         aside, target = Path(self.path(draft)), Path(self.path(name))
         try:
             # It gets another one if somebody else is writing a file of this name, as another studio might its mark.
             aside = Path(self.path(super()._save(draft, content)))  # type: ignore[misc]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside.replace(target)
+            _move(aside, target)
         except OSError as error:
             # Half a file occupies space that is already short.
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
             raise _named(error, self.path("")) from error
         return name
+
+    def _write(self, name: str, data: bytes | str) -> None:
+        """Write what is in memory, without what Django does for larger files and for names that people choose: half of
+        the time. Raises FileExistsError if a file of this name is being written.
+        """
+        aside, target = Path(self.path(f"{ASIDE}/{Path(name).name}")), Path(self.path(name))
+        begun = _new_file(aside)
+        try:
+            with begun as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+            if self.file_permissions_mode is not None:
+                aside.chmod(self.file_permissions_mode)
+            _move(aside, target)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            raise _named(error, self.path("")) from error
+
+
+def _move(place: Path, target: Path) -> None:
+    """Rename a file, into a folder that may not be there yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place.replace(target)
 
 
 def _new_file(place: Path) -> BinaryIO:

@@ -10,9 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.database import prepared
+from stylestudio.jobs.kinds import Status
 from tests.generation.browsing import picture_of, place
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,22 @@ def test_a_row_is_stored_as_by_django_itself(ada: User, model: Any) -> None:
     model._base_manager.bulk_create([theirs])
     assert columns(ours) == columns(theirs)
     assert ours.pk == theirs.pk - 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": "640", "steps": 7.0, "is_face": 1},
+        {"cfg": 3, "denoise": "0.5"},
+        {"prompt": SafeString("a fox"), "status": Status.QUEUED, "negative": 12},
+    ],
+)
+def test_a_value_of_another_type_is_stored_as_by_django_itself(ada: User, changes: dict[str, Any]) -> None:
+    task = picture_of(place(ada)).task
+    ours, theirs = (copy_of(task, request_id=uuid.uuid4(), **changes) for _row in range(2))
+    ours.save(force_insert=True)
+    GenerationTask.everything.bulk_create([theirs])
+    assert columns(ours) == columns(theirs)
 
 
 def test_a_value_that_the_database_computes_is_stored_too(ada: User) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pytest_django import DjangoAssertNumQueries
 from generation.pictures.models import Reference
 from stylestudio.database import integrity
 from stylestudio.edge import failures
+from stylestudio.media import storage
 from stylestudio.models import SignInFailure
 from stylestudio.people import accounts
 from tests.edge.test_failures import refuse
@@ -77,7 +78,13 @@ def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
         os.write(os.open("/dev/full", os.O_WRONLY), b"the other half")
         return name
 
+    def half_of_what_is_in_memory(place: Path) -> FileIO:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"half")
+        return FileIO("/dev/full", "w")
+
     monkeypatch.setattr(FileSystemStorage, "_save", half)
+    monkeypatch.setattr(storage, "_new_file", half_of_what_is_in_memory)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -292,16 +299,20 @@ def test_pictures_for_a_dataset_that_find_no_room_are_told_and_nothing_half_is_k
 def test_a_thumbnail_that_finds_no_room_takes_its_picture_with_it(
     desk: Client, ada: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., str] = FileSystemStorage._save  # type: ignore[attr-defined]  # Django's own
     saved: list[str] = []
 
-    def second(self: FileSystemStorage, name: str, content: Any) -> str:
-        saved.append(name)
-        if len(saved) == 2:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(self, name, content)
+    def all_but_the_second(real: Callable[..., Any]) -> Callable[..., Any]:
+        def save(self: FileSystemStorage, name: str, content: Any) -> Any:
+            saved.append(name)
+            if len(saved) == 2:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(self, name, content)
 
-    monkeypatch.setattr(FileSystemStorage, "_save", second)
+        return save
+
+    # Django's own, and ours for what is in memory.
+    for owner, name in ((FileSystemStorage, "_save"), (storage.AsideStorage, "_write")):
+        monkeypatch.setattr(owner, name, all_but_the_second(getattr(owner, name)))
     dataset = Dataset.objects.create(name="Foxes", owner=ada)
     response = desk.post(f"/datasets/{dataset.slug}/add/", {"file": SimpleUploadedFile("a.png", png())})
     assert response.status_code == 503

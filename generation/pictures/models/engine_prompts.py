@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Self
 
 from django.db import models
@@ -102,16 +103,21 @@ class EnginePrompt(OftenUsed, models.Model):
     def __str__(self) -> str:
         return f"{self.task_id}/{self.index} attempt {self.attempt}"
 
-    @property
-    def graph(self) -> Any:
-        """The graph for its engine, None if there is none. Raises ValueError if parts of it are gone."""
+    @cached_property
+    def _graph(self) -> Any:
         if self.pattern_id is None:
             return self.own_values
         return patterns.find(self.pattern_id, self._known_values(), self.own_values or ())
 
+    @property
+    def graph(self) -> Any:
+        """The graph for its engine, None if there is none. Raises ValueError if parts of it are gone."""
+        return self._graph
+
     @graph.setter
     def graph(self, nodes: Any) -> None:
         self.pattern_id, self.own_values = None, nodes
+        self._graph = nodes
 
     def share(self, stored: set[int] | None = None) -> None:
         """Set the columns that `graph` is made of to what it has in common with others, and its own values. For

@@ -192,7 +192,7 @@ class GeneratedImage(OftenUsed, InProject):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row; a new one is found by searches from then on."""
         is_new = self._state.adding
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             super().save(*args, **kwargs)
             if is_new:
                 search_index.add_picture(self)

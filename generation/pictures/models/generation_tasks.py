@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from generation.engines.models import Engine
+from generation.engines.models import Engine, brief
 from generation.pictures import estimates, faults, snapshots
 from generation.pictures.models import patterns
 from generation.pictures.models.engine_prompts import EnginePrompt
@@ -478,23 +478,23 @@ class GenerationTask(OftenUsed, Job):
     @cached_property
     def ahead(self) -> int:
         """The number of pictures that start before this task's first one."""
-        return self.forecast.ahead(self)
+        return self.forecast.ahead(self) if self.is_active else 0
 
     @cached_property
     def wait_seconds(self) -> float | None:
         """About how many seconds until it starts; None without enough history."""
-        return self.forecast.wait_seconds(self)
+        return self.forecast.wait_seconds(self) if self.is_active else None
 
     @cached_property
     def left_seconds(self) -> float | None:
-        """About how many seconds until its last picture; None without enough history."""
-        return self.forecast.left_seconds(self)
+        """About how many seconds until its last picture; None without enough history, and once it has ended."""
+        return self.forecast.left_seconds(self) if self.is_active else None
 
     @cached_property
     def last_engine(self) -> Engine | None:
         """The engine of the newest attempt; None before the first."""
-        prompt = self.prompts.select_related("engine").order_by("-pk").first()
-        return prompt.engine if prompt else None
+        return next((brief(pk) for [pk] in _newest_engine.rows(self.pk)), None)
 
 
+_newest_engine = Prepared(lambda task: EnginePrompt.objects.filter(task=task).order_by("-pk").values_list("engine")[:1])
 _pictures = Prepared(lambda task: GeneratedImage.everything.filter(task=task).order_by().values_list("pk"))

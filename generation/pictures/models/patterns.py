@@ -19,6 +19,7 @@ from django.db import connection, models
 
 from generation.pictures import snapshots
 from stylestudio.comfy.file_names import canonical
+from stylestudio.database.remembered import Remembered
 from stylestudio.text import json_patterns
 from stylestudio.text.json_patterns import Choose, Path
 
@@ -34,6 +35,7 @@ class Pattern(models.Model):
         return self.text[:80]
 
 
+_known: Remembered[int] = Remembered()
 _ADD = f'INSERT INTO "{Pattern._meta.db_table}" ("id", "text") VALUES (%s, %s) ON CONFLICT DO NOTHING'  # noqa: S608
 
 
@@ -50,10 +52,11 @@ def keep(
     if json_patterns.text(json_patterns.join(text, known, own)) != json_patterns.text(document):
         return None, document
     key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
-    if key not in stored:
+    if key not in stored and not _known.of([key]):
         with connection.cursor() as cursor:
             cursor.execute(_ADD, [key, text])
-        stored.add(key)
+        _known.note({key: key})
+    stored.add(key)
     return (key, own) if _text(key) == text else (None, document)
 
 

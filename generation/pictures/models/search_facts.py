@@ -18,6 +18,7 @@ from generation.pictures.models.search_tables import (
     SearchStyle,
 )
 from generation.pictures.models.statements import insert
+from stylestudio.database.remembered import Remembered
 from stylestudio.people.visibility import Visibility
 
 Named = tuple[int, str]  # the kind of a name, and the name
@@ -76,6 +77,10 @@ class Entry(NamedTuple):
     styles: Sequence[tuple[int, int]] = ()
 
 
+_names: Remembered[Named] = Remembered()
+_kinds: Remembered[Kind] = Remembered()
+
+
 def names_of(task: Any) -> tuple[Named, Named]:
     """The checkpoint and the preset of a task; the name of the second is "" if there was none."""
     checkpoint, preset = task.checkpoint[:255], task.frame.preset[:255]
@@ -85,11 +90,13 @@ def names_of(task: Any) -> tuple[Named, Named]:
 def name_keys(tasks: Iterable[Any]) -> dict[Named, int]:
     """The keys of all names of these tasks; new ones are added."""
     wanted = {name for task in tasks for name in names_of(task) if name[1] or name[0] == SearchName.Kind.CHECKPOINT}
-    found = _known_names(wanted)
+    found = _names.of(wanted)
+    found |= _known_names(wanted - found.keys())
     if missing := sorted(wanted - found.keys()):
         with connection.cursor() as cursor:
             insert(cursor, SearchName, ("kind", "name"), missing)
         found |= _known_names(missing)
+    _names.note(found)
     return found
 
 
@@ -107,11 +114,13 @@ def _known_names(names: Iterable[Named]) -> dict[Named, int]:
 def kind_keys(kinds: Iterable[Kind]) -> dict[Kind, int]:
     """The keys of these kinds; new ones are added."""
     wanted = set(kinds)
-    found = _known_kinds(wanted)
+    found = _kinds.of(wanted)
+    found |= _known_kinds(wanted - found.keys())
     if missing := sorted(wanted - found.keys()):
         with connection.cursor() as cursor:
             insert(cursor, SearchKind, Kind._fields, missing)
         found |= _known_kinds(missing)
+    _kinds.note(found)
     return found
 
 

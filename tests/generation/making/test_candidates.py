@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -130,10 +131,13 @@ def test_a_task_that_ended_after_the_look_is_not_started(engine_at: Make, ada: U
         claiming._still_open(claiming._task.rows(task.pk))
 
 
-def test_what_a_task_needs_and_what_its_graphs_share_is_read_and_written_once(engine_at: Make, ada: User) -> None:
+def test_what_a_task_needs_and_what_its_graphs_share_is_read_and_written_once(
+    engine_at: Make, ada: User, django_capture_on_commit_callbacks: Any
+) -> None:
     engine_at(1)
     place(ada, count=4)
-    done(taken())
+    with django_capture_on_commit_callbacks(execute=True):
+        done(taken())
     with CaptureQueriesContext(connection) as queries:
         done(taken())
     asked = "\n".join(query["sql"] for query in queries)

@@ -71,15 +71,15 @@ def vanish(preview: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     def at_the_first_step() -> None:
         preview.troubles.add(Hold(after_step=1))
-        on = runner._Making._on
+        catch_up = runner._Making._catch_up
 
-        def go_away(making: runner._Making, event: Any) -> None:
-            on(making, event)
+        def go_away(making: runner._Making) -> None:
+            catch_up(making)
             if making.prompt.started_at and not troubles:
                 troubles.append(preview.troubles.add(Answer(status=502, body="<h1>Bad gateway</h1>", times=None)))
                 preview.troubles.add(DropSockets())
 
-        monkeypatch.setattr(runner._Making, "_on", go_away)
+        monkeypatch.setattr(runner._Making, "_catch_up", go_away)
 
     return at_the_first_step
 

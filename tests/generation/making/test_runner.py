@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
@@ -268,7 +268,7 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(
     def refuse(*args: object, **kwargs: object) -> str:
         raise OSError(28, "No space left on device")
 
-    failing: tuple[tuple[object, str], ...] = ((FileSystemStorage, "_save"), (Path, "replace"))
+    failing: tuple[tuple[object, str], ...] = ((storage, "_new_file"), (Path, "replace"))
     for owner, name in failing:
         with monkeypatch.context() as broken:
             broken.setattr(owner, name, refuse)
@@ -356,14 +356,14 @@ def test_a_stopping_worker_leaves_the_prompt_and_the_next_life_attaches(
 ) -> None:
     gate = preview.troubles.add(Hold(after_step=1))
     task = place(ada)
-    on = runner._Making._on
+    catch_up = runner._Making._catch_up
 
-    def stop_at_progress(making: runner._Making, event: Any) -> None:
-        on(making, event)
+    def stop_at_progress(making: runner._Making) -> None:
+        catch_up(making)
         if making.prompt.started_at:
             workers.stopping.set()
 
-    monkeypatch.setattr(runner._Making, "_on", stop_at_progress)
+    monkeypatch.setattr(runner._Making, "_catch_up", stop_at_progress)
     runner.work()
     assert task.prompts.get().state in EnginePrompt.LIVE
     gate.release()
