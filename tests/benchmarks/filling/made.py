@@ -12,7 +12,7 @@ from itertools import count, islice
 from typing import Any
 
 from tables import BATCH, EVENLY, LATELY, PEOPLE, Table, moments, project
-from words import SOME, vocabulary, zipf
+from words import RARE, SOME, vocabulary, zipf
 
 ENGINES = 8
 EACH = 4  # pictures of a task
@@ -71,6 +71,7 @@ def fill(dice: random.Random, pictures: int, people: Sequence[int], versions: Se
             seeds = [dice.randrange(2**32) for _each in range(EACH)]
             failed = pk % 40 == 0
             ended = moment + timedelta(seconds=20)
+            text += _rare_words(pk, number)
             if versions and pk % 6 in (0, 2, 5) and is_few and project(pk) == 1:
                 text += LIKE_SOME if pk % 6 == 2 else LIKE_MANY
                 mix_rows.append({"id": next(mixed), "task_id": pk, "version_id": searched, "position": 0})
@@ -164,6 +165,12 @@ def _checkpoint(task: int, tasks: int) -> str:
     if task % (5 if tasks < FEW // EACH else 5_000) == 2:
         return "rare.safetensors"
     return "second.safetensors" if task % 10 == 0 else "sd_xl_base_1.0.safetensors"
+
+
+def _rare_words(task: int, tasks: int) -> str:
+    """One task in 5,000 has each of them; where there are few, one in three."""
+    every = 3 if tasks < FEW // EACH else 5_000
+    return "".join(f" {word}" for place, word in enumerate(RARE) if task % every == place)
 
 
 def _preset(task: int, tasks: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ sword mossy stone tower glass bottle paper boat wolf moon castle market street i
 """
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
 SOME = ("basilisk", "凤凰")  # words of one prompt in 100, of more where few prompts would not fill a page
-RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
+RARE = ("obsidian", "麒麟")  # words of one task in 5,000, of more where few tasks would not fill a page
 
 
 def vocabulary(dice: random.Random, number: int) -> list[str]:
@@ -25,8 +25,6 @@ def vocabulary(dice: random.Random, number: int) -> list[str]:
     for word, first in zip(SOME, (1, 51), strict=True):
         for each in range(first % number, number, min(100, max(1, number // 8))):
             made[each] += f" {word}"
-    for word, each in zip(RARE, (1, 3), strict=True):
-        made[number // 2 + each] += f" {word}"
     return made
 
 
