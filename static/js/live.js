@@ -62,12 +62,21 @@ const isInUse = (place) => place.matches("[data-rests]") && place.querySelector(
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (isInUse(detail.target)) detail.shouldSwap = false;
 });
+// A place that waits a moment before it asks waits no longer for what comes meanwhile: while many pictures come, each
+// would begin its pause anew.
+const soon = new WeakSet();
+document.addEventListener("htmx:beforeRequest", ({ detail }) => soon.delete(detail.elt));
+function tell(place) {
+  if (soon.has(place)) return;
+  if (place.getAttribute("hx-trigger")?.includes("arrive delay")) soon.add(place);
+  htmx.trigger(place, "arrive");
+}
 export function arrive({ dataset }) {
   if (!dataset.arrives) return;
   each(`[data-arrivals="${dataset.arrives}"]`, (place) => {
     if (isInUse(place)) return;
     if (place.matches(".htmx-request")) late.add(place.id);
-    else htmx.trigger(place, "arrive");
+    else tell(place);
   });
 }
 document.addEventListener("htmx:afterSettle", () => {
@@ -75,7 +84,7 @@ document.addEventListener("htmx:afterSettle", () => {
     const place = byId(id);
     if (place?.matches(".htmx-request")) continue;
     late.delete(id);
-    if (place?.dataset.arrivals) htmx.trigger(place, "arrive");
+    if (place?.dataset.arrivals) tell(place);
   }
 });
 

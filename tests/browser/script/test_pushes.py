@@ -138,6 +138,24 @@ def test_pictures_that_came_in_are_asked_for_once_more_if_they_are_being_asked_f
     assert page.evaluate("asked") == ["here", "here"]
 
 
+def test_a_place_that_waits_before_it_asks_begins_its_pause_once_however_much_comes(page: Page) -> None:
+    page.evaluate(
+        """() => { document.body.insertAdjacentHTML("beforeend",
+            "<p id=slow data-arrivals='list-9' hx-trigger='arrive delay:400ms'></p>");
+          window.asked = 0;
+          document.addEventListener("arrive", ({ target }) => { asked += target.id === "slow"; }); }"""
+    )
+    for _push in range(3):
+        push(page, '<p id="nowhere" data-arrives="list-9"></p>')
+    assert page.evaluate("asked") == 1
+    page.evaluate(
+        """() => document.dispatchEvent(
+            new CustomEvent("htmx:beforeRequest", { detail: { elt: document.getElementById("slow") } }))"""
+    )
+    push(page, '<p id="nowhere" data-arrives="list-9"></p>')
+    assert page.evaluate("asked") == 2, "what comes once it has asked is asked for again"
+
+
 SWAP = """([event, id, html]) => {
   const box = document.createElement("template");
   box.innerHTML = html;
