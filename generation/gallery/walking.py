@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan
 from django.utils import timezone
@@ -24,7 +23,6 @@ from generation.gallery.searching import Need
 from generation.gallery.wanted import Wanted
 from generation.pictures.models import SearchEntry, SearchStyle
 from generation.pictures.models.search_index import moment_of
-from stylestudio.database.keys import among
 
 FEW = 10_000  # rows of one thing that are sorted where no index has their order
 WALK = 20_000  # pictures gone through before it is clear that all that say the words are older
@@ -441,20 +439,18 @@ def _of_documents(
     """The pictures of the documents that meet a need, or of the names that do."""
     documents = _documents(need, in_names, wanted)
     names = [pk for pk, is_name in documents if is_name]
-    of_names = (
-        _taken(order.sort(_named(among(names), wanted), by_index=False), order, after, size) if names else iter(())
-    )
+    of_names = _taken(order.sort(_named(names, wanted), by_index=False), order, after, size) if names else iter(())
     if in_names or not documents:
         return of_names
-    prompted = order.sort(_prompted(among([pk for pk, _is_name in documents]), wanted), by_index=False)
+    prompted = order.sort(_prompted([pk for pk, _is_name in documents], wanted), by_index=False)
     return _once(heapq.merge(_recent_first(prompted, order, after, size), of_names, key=order.key))
 
 
-def _named(names: RawSQL | QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
+def _named(names: Sequence[int] | QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
     return _asked(SearchEntry.objects.filter(wanted.meanwhile, named__in=names), wanted)
 
 
-def _prompted(documents: RawSQL | QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
+def _prompted(documents: Sequence[int] | QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
     return _asked(SearchEntry.objects.filter(wanted.meanwhile, document__in=documents), wanted)
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 
 from generation.lists import feeding, holding
 from generation.lists.models import ListHold, ListRow, ListRun, OrderList, RowTask
-from generation.lists.planning import ENGLISH_OF, Planned, Planner
+from generation.lists.planning import ENGLISH_OF, SURPLUS, Planned, Planner
 from generation.lists.reading import columns
 from generation.lists.reading.tables import MOST_CELL, BadTable, Table
 from generation.ordering import orders
@@ -68,8 +68,18 @@ def begin(user: User, table: Table, hold: ListHold | None = None, **fields: Any)
     with transaction.atomic():
         found = OrderList.objects.create(
             owner=user,
-            table={"rows": table.rows, "numbers": table.numbers, "has_header": body.start == 1},
-            remarks=[*table.remarks, *_unknown(first, named if body.start else None), *_no_prompts(named, fields)],
+            table={
+                "rows": table.rows,
+                "numbers": table.numbers,
+                "has_header": body.start == 1,
+                "splits_words": table.splits_words,
+            },
+            remarks=[
+                *table.remarks,
+                *_unknown(first, named if body.start else None),
+                *_nameless(table, named if body.start else None),
+                *_no_prompts(named, fields),
+            ],
             **fields,
         )
         if hold:
@@ -87,6 +97,19 @@ def _unknown(first: Sequence[str], named: Sequence[str] | None) -> list[str]:
         return []
     words = ngettext("This column is not used: %(names)s.", "These columns are not used: %(names)s.", len(unused))
     return [words % {"names": ", ".join(unused)}]
+
+
+def _nameless(table: Table, named: Sequence[str] | None) -> list[str]:
+    """That rows have cells below no name. Where a comma may have made them of one text, the rows are wrong instead."""
+    if named is None or table.splits_words:
+        return []
+    numbers = [number for number, row in zip(table.numbers, table.rows, strict=True) if len(row) > len(named)]
+    words = ngettext(
+        "%(number)d row (row %(first)d) has cells below no name, which are not used.",
+        "%(number)d rows (the first is row %(first)d) have cells below no name, which are not used.",
+        len(numbers),
+    )
+    return [words % {"number": len(numbers), "first": numbers[0]}] if numbers else []
 
 
 def _no_prompts(named: Sequence[str] | None, fields: Mapping[str, Any]) -> list[str]:
@@ -127,7 +150,7 @@ def name_columns(found: OrderList, named: Sequence[str], *, has_header: bool) ->
             order_list=found,
             position=position,
             number=numbers[at],
-            cells={column: cell for column, cell in zip(named, rows[at], strict=False) if column and cell},
+            cells=_cells(named, rows[at], splits_words=found.table.get("splits_words", False)),
             seed=secrets.randbelow(orders.RANDOM_SEEDS),
         )
         for position, at in enumerate(body)
@@ -137,6 +160,13 @@ def name_columns(found: OrderList, named: Sequence[str], *, has_header: bool) ->
         ListRow.objects.bulk_create(made)
         found.columns = list(named)
         found.save(update_fields=["columns"])
+
+
+def _cells(named: Sequence[str], row: Sequence[str], *, splits_words: bool) -> dict[str, str]:
+    """What a row says by column; what is left over, if it may belong to one of them."""
+    cells = {column: cell for column, cell in zip(named, row, strict=False) if column and cell}
+    over = [cell for cell in row[len(named) :] if cell]
+    return cells | ({SURPLUS: ", ".join(over)[:MOST_CELL]} if over and splits_words else {})
 
 
 def begin_grid(
@@ -199,7 +229,7 @@ def _bytes_a_pixel() -> float:
 
 def change(row: ListRow, cells: Mapping[str, str]) -> bool:
     """Write what somebody typed into a row's cells. A row that says something else now is ordered anew."""
-    kept = {column: text for column, text in row.cells.items() if column not in cells}
+    kept = {column: text for column, text in row.cells.items() if column not in cells and column != SURPLUS}
     new = kept | {column: text.strip()[:MOST_CELL] for column, text in cells.items() if text.strip()}
     if new == row.cells:
         return False

@@ -207,6 +207,7 @@ class ListSettingsForm(StudioFields, ListModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.ordered_at:
             del self.fields["chooses_words"]  # what its prompts chose is frozen
+            self.fields["visibility"].help_text = _("Pictures that are ordered already stay as they are.")
 
 
 class WordsForm(StudioFields, WordsModelForm):

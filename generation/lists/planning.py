@@ -36,6 +36,7 @@ _MIXED = re.compile(r"\s*[+＋、;；\n]\s*")
 _SIZE = re.compile(r"(\d{2,5})\s*[x×*✕X]\s*(\d{2,5})(?:\s*px)?")
 _RATIO = re.compile(r"(\d{1,2})\s*[:：/]\s*(\d{1,2})")
 _POWERS = re.compile(r"\d(?:[.,]\d+)?e\+?\d+", re.IGNORECASE)
+SURPLUS = "surplus"  # among the cells of a draft's row: what its line had more than there are columns
 ENGLISH_OF = "english_of"  # among the cells of a row: the prompt that its English belongs to, if that is said
 SHAPE_WORDS = {
     "square": "1:1",
@@ -147,6 +148,11 @@ class Planner:
         """What one row orders, without regard to the names of others."""
         cells = {**self.list.choices, **{column: text for column, text in row.cells.items() if text}}
         found = Planned(row)
+        if over := cells.pop(SURPLUS, ""):
+            words = _(
+                "This row has more cells than there are columns. “%(text)s” is left over: add it if it belongs here."
+            )
+            found.problems["prompt"] = words % {"text": over}
         for column, text in cells.items():
             if _ERROR.fullmatch(text):
                 found.problems[column] = _("The spreadsheet had no value to show here, only %(text)s.") % {"text": text}

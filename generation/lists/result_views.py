@@ -25,7 +25,7 @@ from generation.lists import drafts, feeding
 from generation.lists.forms import ListDownloadForm
 from generation.lists.models import ContactSheet, ListRow, OrderList
 from generation.lists.outcome import results, sheet_jobs, sheets, stages
-from generation.lists.planning import Planned, Planner
+from generation.lists.planning import SURPLUS, Planned, Planner
 from generation.lists.reading import columns
 from generation.selecting import names
 from generation.selecting.actions import GALLERY
@@ -204,7 +204,7 @@ def one_row(request: StudioRequest, pk: int, row: int) -> HttpResponse:
     used = drafts.used_columns(found)
     if request.method == "POST":
         cells = typed(request.POST).get(chosen.pk, {})
-        kept = {column: text for column, text in chosen.cells.items() if column not in cells}
+        kept = {column: text for column, text in chosen.cells.items() if column not in {*cells, SURPLUS}}
         trial = ListRow(
             pk=chosen.pk, order_list=found, number=chosen.number, seed=chosen.seed, position=chosen.position,
             cells=kept | {column: text.strip() for column, text in cells.items() if text.strip()},

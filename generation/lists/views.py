@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from generation.lists import drafts, holding, removing, result_views, word_views
 from generation.lists.forms import GridForm, ListForm, ListSettingsForm, NewListForm
-from generation.lists.models import ListHold, OrderList
+from generation.lists.models import ListHold, ListRun, OrderList
 from generation.lists.outcome import results
 from generation.lists.reading import columns, examples
 from generation.lists.reading.tables import BadTable
@@ -219,6 +219,7 @@ def settings(request: StudioRequest, pk: int) -> HttpResponse:
     form = ListSettingsForm(request.POST or None, instance=found)
     if request.method == "POST" and form.is_valid():
         form.save()
+        ListRun.objects.filter(order_list=found).update(visibility=found.visibility)
         return redirect(found)
     may_delete = removing.may_delete(request.user, found)
     context = {"form": form, "list": found, "name": name, "may_delete": may_delete}

@@ -10,11 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from generation.pictures.models import GenerationTask
+from generation.pictures.models import GeneratedImage, GenerationTask, PictureCount
 from generation.selecting import bulk_jobs
 from generation.selecting.actions import SLICE, Action, find
 from generation.selecting.models import DOWNLOAD, PictureJob, Slice
 from generation.selecting.selection import Selection
+from stylestudio.database.keys import among
 from stylestudio.live import publisher
 from stylestudio.people import projects
 from stylestudio.people.visibility import Visibility
@@ -127,7 +128,7 @@ def _store(
     job: PictureJob = PictureJob.objects.create(
         project_id=projects.of(user),
         owner=user,
-        visibility=Visibility.PRIVATE if action and action.is_personal else Visibility.TEAM,
+        visibility=_visibility(user, action, pictures, is_filter=is_filter),
         work=work,
         parameters=dict(parameters),
         filters=selection.filters if selection else "",
@@ -141,6 +142,18 @@ def _store(
         for number, start in enumerate(starts)
     )
     return job
+
+
+def _visibility(user: User, action: Action | None, pictures: Sequence[int], *, is_filter: bool) -> str:
+    """Who sees the work: nobody else, if it keeps something for oneself alone or any of one's private pictures may be
+    among these.
+    """
+    if is_filter:
+        may_be = PictureCount.objects.filter(owner=user, visibility=Visibility.PRIVATE, pictures__gt=0).exists()
+    else:
+        chosen = GeneratedImage.everything.filter(pk__in=among(pictures))
+        may_be = chosen.filter(task__visibility=Visibility.PRIVATE).exists()
+    return Visibility.PRIVATE if may_be or (action and action.is_personal) else Visibility.TEAM
 
 
 def _tell(pictures: Sequence[int]) -> None:

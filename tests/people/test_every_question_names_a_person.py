@@ -136,6 +136,7 @@ FOR_EVERYBODY = {
     "generation.pictures.models.generation_tasks.<module>": "the pictures of a task that its caller may see",
     "generation.recipes.accelerators.put": "puts a file where its owner asked for it, in a worker",
     "generation.selecting.orders._tell": "pushes to groups, which know who listens",
+    "generation.selecting.orders._visibility": "asks whether any of the pictures is private, to hide the work on them",
     "generation.selecting.selection.newest_key": "says which pictures were there at that moment; they go through it",
     "stylestudio.live.arrivals.of_all_kinds": "says for many whether there is news; what is sent goes through it",
     "styles.queries.shelf_on_disk": "sums of everybody's files name none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from django.utils.translation import gettext as _
@@ -28,12 +28,14 @@ ZIP = b"PK\x03\x04"
 class Table:
     """The rows that are not empty, each with the number that the spreadsheet shows beside it, from 1.
 
-    `remarks` say what was left out, or cannot be read.
+    `remarks` say what was left out, or cannot be read. `splits_words`: what stands between the cells is a sign that
+    people also write, such as a comma.
     """
 
     rows: list[list[str]]
     numbers: list[int]
     remarks: list[str] = field(default_factory=list)
+    splits_words: bool = False
 
 
 def read_file(name: str, data: bytes) -> Table:
@@ -62,8 +64,9 @@ def read_text(text: str) -> Table:
     if named := _SEP_LINE.match(first):
         separator = named[1]
         text = _ENDS.sub("", text[len(first) :], count=1)  # the spreadsheet that opens the file counts from the next
-    rows = list(_cells(text, separator or _separator(text)))
-    return _whole(enumerate(rows, start=1), [])
+    separator = separator or _separator(text)
+    found = _whole(enumerate(_cells(text, separator), start=1), [])
+    return replace(found, splits_words=separator != TAB)
 
 
 def _whole(

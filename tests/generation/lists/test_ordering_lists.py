@@ -123,6 +123,40 @@ def test_columns_that_are_not_known_are_named(her: Client) -> None:
     assert found.remarks == ["These columns are not used: notes, prompt."]
 
 
+def test_a_prompt_with_commas_of_its_own_is_not_cut_at_them_without_a_word(her: Client) -> None:
+    found = new(her, 'name,prompt\naxe,an axe, game icon, plain ground\nbow,"a bow, game icon"\n')
+    [bad] = drafts.plan(found).bad
+    assert bad.told == [
+        (
+            "Prompt",
+            "This row has more cells than there are columns. “game icon, plain ground” is left over: add it if it "
+            "belongs here.",
+        )
+    ]
+    assert drafts.plan(found).pictures == 1
+    her.post(f"/lists/{found.pk}/rows/", {f"cell-{bad.row.pk}-prompt": "an axe, game icon, plain ground"})
+    planned = drafts.plan(found)
+    assert not planned.bad
+    assert [each.order and each.order.prompt for each in planned.rows] == [
+        "an axe, game icon, plain ground",
+        "a bow, game icon",
+    ]
+
+
+def test_cells_below_no_name_are_named_and_not_used(her: Client) -> None:
+    found = new(her, "name\tprompt\naxe\tan axe\tfor Ben\nbow\ta bow\n")
+    assert found.remarks == ["1 row (row 2) has cells below no name, which are not used."]
+    assert not drafts.plan(found).bad
+
+
+def test_a_list_that_is_hidden_hides_its_work_and_says_that_pictures_stay(her: Client) -> None:
+    found = new(her, "name\tprompt\na\ta fox\n")
+    her.post(f"/lists/{found.pk}/order/")
+    assert "Pictures that are ordered already stay" in her.get(f"/lists/{found.pk}/settings/").content.decode()
+    her.post(f"/lists/{found.pk}/settings/", {"name": "Icons", "visibility": "private"})
+    assert {run.visibility for run in ListRun.objects.filter(order_list=found)} == {"private"}
+
+
 def test_a_table_without_prompts_says_so_once(her: Client) -> None:
     found = new(her, "name\tseed\nfox\t1\nowl\t2\n")
     assert found.remarks == [

@@ -63,6 +63,17 @@ def press(browser: Client, work: str, keys: Any, **fields: str) -> Any:
     return browser.post(ACT, {"work": work, "pictures": ",".join(map(str, keys)), **fields}, headers=HTMX)
 
 
+def test_work_on_private_pictures_is_seen_by_nobody_else(shoot: Shoot, ada: User, bob: User) -> None:
+    shown, secret = shoot(ada, 2), shoot(ada, 2, visibility=Visibility.PRIVATE)
+    others = shoot(bob, 1)
+
+    def seen(pictures: list[int], person: User) -> str:
+        return str(orders.place(person, DELETE, Selection(tuple(pictures)), {}).visibility)
+
+    assert seen(shown, ada) == seen(others, bob) == Visibility.TEAM
+    assert seen([*shown, secret[0]], ada) == Visibility.PRIVATE
+
+
 def test_a_bulk_action_does_what_it_may_and_says_how_many_it_left_and_why(
     shoot: Shoot, ada: User, bob: User, her: Client
 ) -> None:
