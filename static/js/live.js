@@ -56,27 +56,19 @@ function recount(found) {
 
 // Work on a dataset goes on: its page asks for the pictures that came in, where it shows the last ones it knew.
 // What is being asked for already may have been answered before this came: then it is asked for once more.
-const late = new Set();
+const late = new Set(), soon = new WeakSet(); // soon: a place waits before it asks, which no push begins anew
 // Where somebody chooses, nothing is taken from under their hands.
 const isInUse = (place) => place.matches("[data-rests]") && place.querySelector("details[open], :focus");
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (isInUse(detail.target)) detail.shouldSwap = false;
 });
-// A place that waits a moment before it asks waits no longer for what comes meanwhile: while many pictures come, each
-// would begin its pause anew.
-const soon = new WeakSet();
 document.addEventListener("htmx:beforeRequest", ({ detail }) => soon.delete(detail.elt));
-function tell(place) {
-  if (soon.has(place)) return;
-  if (place.getAttribute("hx-trigger")?.includes("arrive delay")) soon.add(place);
-  htmx.trigger(place, "arrive");
-}
 export function arrive({ dataset }) {
   if (!dataset.arrives) return;
   each(`[data-arrivals="${dataset.arrives}"]`, (place) => {
     if (isInUse(place)) return;
     if (place.matches(".htmx-request")) late.add(place.id);
-    else tell(place);
+    else if (!soon.has(place)) htmx.trigger(soon.add(place) && place, "arrive");
   });
 }
 document.addEventListener("htmx:afterSettle", () => {
@@ -84,7 +76,7 @@ document.addEventListener("htmx:afterSettle", () => {
     const place = byId(id);
     if (place?.matches(".htmx-request")) continue;
     late.delete(id);
-    if (place?.dataset.arrivals) tell(place);
+    if (place?.dataset.arrivals) htmx.trigger(place, "arrive");
   }
 });
 
