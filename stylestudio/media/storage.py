@@ -37,7 +37,10 @@ class AsideStorage(FileSystemStorage):
     def put(self, name: str, data: bytes) -> None:
         """Write a file, replacing an existing one, so that it survives a power failure. Raises OSError."""
         self._save(name, ContentFile(data))
-        self.sync(name)  # only now, for it covers the new name too
+        try:
+            self.sync(name)  # only now, for it covers the new name too
+        except OSError as error:
+            raise _named(error, self.path("")) from error
 
     def move(self, name: str, target: str) -> None:
         """Rename a file. Raises OSError."""
